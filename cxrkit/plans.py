@@ -1,0 +1,126 @@
+"""What the main process writes for a child process, and what the child tells it back. Importing it needs no torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from cxrkit.config.schema import AugmentationTable
+from cxrkit.records import Document
+
+
+class Chosen(BaseModel):
+    """A component by name with its checked options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class DevicePlan(BaseModel):
+    """On what the child computes; see ``[run]`` and a task's ``precision``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    workers: int | Literal["auto"] = "auto"
+    threads: int | Literal["auto"] = "auto"
+
+
+class TrainingPlan(Document):
+    """``plan.json``: one training of one task with one seed, and the sets to predict afterwards."""
+
+    run_directory: str
+    roots: dict[str, str]  # split or set → the folder that its images' names are relative to
+    task: str
+    seed: int
+    class_names: list[str]
+    positive: str
+    image_size: int
+    model: Chosen
+    imbalance: Chosen
+    trainer: Chosen
+    augmentation: AugmentationTable
+    epochs: int
+    batch_size: int
+    devices: DevicePlan
+    sets: list[str]  # val, test and external names
+
+
+class ExplainedModel(BaseModel):
+    """A trained model whose maps are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str
+    seed: int
+    model: Chosen
+
+
+class ExplainPlan(Document):
+    """``explain.json``: activation maps of chosen images by every trained model."""
+
+    run_directory: str
+    roots: dict[str, str]
+    set: str
+    models: list[ExplainedModel]
+    images: list[str]
+    rule: str
+    method: str
+    layer: str | None
+    devices: DevicePlan
+
+
+class Stage(BaseModel):
+    """What the child does now: ``loading``, ``training``, ``predicting test``, ``explaining``."""
+
+    event: Literal["stage"] = "stage"
+    name: str
+    total: int | None = None  # of what ``Step`` counts, where it is known
+
+
+class Step(BaseModel):
+    """Progress within a stage, told a few times a second at most."""
+
+    event: Literal["step"] = "step"
+    epoch: int | None = None
+    epochs: int | None = None
+    step: int
+    steps: int
+    loss: float | None = None
+    images_per_second: float | None = None
+
+
+class EpochRow(BaseModel):
+    """A finished epoch's row of ``history.csv``."""
+
+    event: Literal["epoch"] = "epoch"
+    row: dict[str, float]
+
+
+class Notice(BaseModel):
+    """A sentence that the user should see, e.g. a plugin's warning."""
+
+    event: Literal["notice"] = "notice"
+    message: str
+
+
+class Failed(BaseModel):
+    """The child ends without result; the message is a whole sentence."""
+
+    event: Literal["failed"] = "failed"
+    message: str
+    input_error: bool = False  # the user's input was wrong: exit status 2
+
+
+class Finished(BaseModel):
+    """The child has written everything."""
+
+    event: Literal["finished"] = "finished"
+
+
+Event = Annotated[Stage | Step | EpochRow | Notice | Failed | Finished, Field(discriminator="event")]
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event)
+"""Reads a line of the child's standard output."""

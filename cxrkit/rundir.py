@@ -1,0 +1,145 @@
+"""Where things lie in a run directory: a public contract, see ``docs/contracts.md``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxrkit.errors import InputError
+from cxrkit.files import digest
+
+
+@dataclass(frozen=True)
+class SeedDirectory:
+    """``tasks/<task>/seeds/<n>/``: one training."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        """What the training process reads."""
+        return self.root / "plan.json"
+
+    @property
+    def history(self) -> Path:
+        """A row for each epoch."""
+        return self.root / "history.csv"
+
+    @property
+    def timing(self) -> Path:
+        """Seconds, images per second, memory."""
+        return self.root / "timing.json"
+
+    @property
+    def model(self) -> Path:
+        """The chosen weights."""
+        return self.root / "model.safetensors"
+
+    @property
+    def model_info(self) -> Path:
+        """Architecture, class order, preprocessing, threshold."""
+        return self.root / "model.json"
+
+    @property
+    def last(self) -> Path:
+        """What going on needs; gone when the training has finished."""
+        return self.root / "last"
+
+    @property
+    def log(self) -> Path:
+        """What the training process printed."""
+        return self.root / "log.txt"
+
+    def predictions(self, set_name: str) -> Path:
+        """This seed's own predictions."""
+        return self.root / "predictions" / f"{set_name}.csv"
+
+
+@dataclass(frozen=True)
+class TaskDirectory:
+    """``tasks/<task>/``."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.root.name
+
+    @property
+    def info(self) -> Path:
+        """``task.json``."""
+        return self.root / "task.json"
+
+    @property
+    def metrics(self) -> Path:
+        """``metrics.json``."""
+        return self.root / "metrics.json"
+
+    @property
+    def curves(self) -> Path:
+        """The folder of ``<set>_roc.csv`` and the other curves."""
+        return self.root / "curves"
+
+    @property
+    def cam(self) -> Path:
+        """The folder of overlays, raw maps and ``index.json``."""
+        return self.root / "cam"
+
+    def predictions(self, set_name: str, condition: str | None = None) -> Path:
+        """What represents the task on a set."""
+        return self.root / "predictions" / f"{set_name}{f'@{condition}' if condition else ''}.csv"
+
+    def seed(self, seed: int) -> SeedDirectory:
+        """The folder of one training."""
+        return SeedDirectory(self.root / "seeds" / str(seed))
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The only thing that passes from training to evaluation and report."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Take an existing run directory.
+
+        Raises:
+            InputError: there is no ``run.json``.
+        """
+        if not (path / "run.json").is_file():
+            raise InputError(f"{path}: no run directory, one holds a run.json")
+        return cls(path)
+
+    @property
+    def info(self) -> Path:
+        """``run.json``."""
+        return self.root / "run.json"
+
+    @property
+    def manifest(self) -> Path:
+        """``manifest.csv``."""
+        return self.root / "manifest.csv"
+
+    @property
+    def comparison(self) -> Path:
+        """``comparison.json``."""
+        return self.root / "comparison.json"
+
+    @property
+    def report(self) -> Path:
+        """The folder of ``report.html``, ``report.pdf`` and ``comparison_report.txt``."""
+        return self.root / "report"
+
+    def task(self, name: str) -> TaskDirectory:
+        """The folder of one task."""
+        return TaskDirectory(self.root / "tasks" / name)
+
+    def thumbnail(self, sha256: str) -> Path:
+        """The thumbnail of the image file with this hash."""
+        return self.root / "images" / f"{sha256}.jpg"
+
+
+def image_file_name(image: str) -> str:
+    """Make a file name for an image: its stem, made harmless, and a digest that keeps two of one stem apart."""
+    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in Path(image).stem)[:60]
+    return f"{stem}-{digest(image)[:12]}"
