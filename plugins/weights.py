@@ -1,0 +1,168 @@
+"""Pre-trained weights: torchvision's own, or a state dict in a local file."""
+
+import pickle
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.error import HTTPError
+from urllib.parse import urlparse
+
+import safetensors.torch
+import torch
+from pydantic import AfterValidator
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum, get_model_weights
+
+from cxrkit.errors import InputError
+
+StateDict = Mapping[str, Tensor]
+
+NONE = "none"
+IMAGENET = "imagenet"
+TIMEOUT = 30  # seconds without a byte; torch.hub itself waits for ever
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # classifiers that only the training on ImageNet used
+OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # "norm.1." of the published files is "norm1."
+
+
+def _known(value: str) -> str:
+    if value in (NONE, IMAGENET) or re.fullmatch(r"IMAGENET1K_\w+", value) or Path(value).is_file():
+        return value
+    raise ValueError(
+        f'"{Path(value).absolute()}" is no file, allowed are "{IMAGENET}", "{NONE}", '
+        "a name of torchvision's such as IMAGENET1K_V1, and the path of a state dict (.pth or .safetensors)"
+    )
+
+
+Weights = Annotated[str, AfterValidator(_known)]
+"""``none``, ``imagenet``, a name of torchvision's such as ``IMAGENET1K_V2``, or a state dict's path."""
+
+
+def load(network: nn.Module, architecture: str, weights: str, head: str) -> None:
+    """Load pre-trained weights into all of ``network`` but its head.
+
+    Args:
+        network: torchvision's, on the CPU.
+        architecture: torchvision's name of it.
+        weights: see ``Weights``.
+        head: dotted name of the layer that is replaced and whose weights are therefore left out.
+
+    Raises:
+        InputError: the weights cannot be had, are no state dict, or are of another architecture; says what to do.
+    """
+    try:
+        _known(weights)
+    except ValueError as error:
+        raise InputError(f'model "{architecture}": weights: {error}') from None
+    if weights == NONE:
+        return
+    path = Path(weights) if Path(weights).is_file() else _downloaded(architecture, weights)
+    body = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(f"{head}.")}
+    state = _of_body(read(path), head)
+    _check_architecture(body, state, f"{path}: weights of another architecture than {architecture}")
+    network.load_state_dict(state, strict=False)
+
+
+def read(path: Path) -> StateDict:
+    """Read a state dict without running anything that is in the file.
+
+    Raises:
+        InputError: the file is damaged, or holds something else than tensors by name.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(f"{path}: {_why_unread(error)}, give a file of the model's state_dict() alone") from None
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({_first_line(error)}), get the file again") from None
+    return _checked(content, path)
+
+
+def _why_unread(error: pickle.UnpicklingError) -> str:
+    foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f"holds {foreign[1]}, more than tensors," if foreign else "no file of PyTorch's, or damaged"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _checked(content: Any, path: Path) -> StateDict:
+    if isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values()):
+        return content
+    what = f"a {type(content).__name__}"
+    if isinstance(content, Mapping):
+        what = f"the keys {', '.join(str(key) for key in list(content)[:5]) or 'of nothing'}"
+    raise InputError(f"{path}: holds no state dict but {what}, give a file of the model's state_dict() alone")
+
+
+def _of_body(state: StateDict, head: str) -> dict[str, Tensor]:
+    left_out = (f"{head}.", *AUXILIARY)
+    return {OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items() if not name.startswith(left_out)}
+
+
+def _check_architecture(body: StateDict, state: StateDict, where: str) -> None:
+    differences = list(_differences(body, state))
+    if differences:
+        first = differences[0]
+        raise InputError(f"{where}: {len(differences)} of {len(body)} tensors differ, the first is {first}")
+
+
+def _differences(body: StateDict, state: StateDict) -> Iterator[str]:
+    for name, tensor in body.items():
+        if name not in state:
+            if not name.endswith(".num_batches_tracked"):  # which old files lack, and nothing needs
+                yield f'"{name}", which the file lacks'
+        elif state[name].shape != tensor.shape:
+            yield f'"{name}" of {list(state[name].shape)} in place of {list(tensor.shape)}'
+    for name in state:
+        if name not in body:
+            yield f'"{name}", which the model lacks'
+
+
+def _downloaded(architecture: str, weights: str) -> Path:
+    """Return the file in torch.hub's cache, fetched if it is not there yet."""
+    chosen = _published(architecture, weights)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(chosen.url).path).name
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest = torch.hub.HASH_REGEX.search(path.name)
+    try:
+        with _time_limit():
+            torch.hub.download_url_to_file(chosen.url, str(path), digest[1] if digest else None, progress=False)
+    except (OSError, HTTPException, RuntimeError) as error:
+        why = f"HTTP status {error.code}" if isinstance(error, HTTPError) else _first_line(error)
+        raise InputError(
+            f'model "{architecture}": weights: {chosen.url} cannot be downloaded ({why}), '
+            f'give a local file with weights = "…", or put it into {path.parent} as {path.name}'
+        ) from None
+    return path
+
+
+def _published(architecture: str, weights: str) -> WeightsEnum:
+    known = get_model_weights(architecture)
+    if weights in known.__members__:
+        return known[weights]
+    if weights == IMAGENET:  # the E2E ones are for images of 384 pixels and more
+        return next(each for each in (known.DEFAULT, *known) if "E2E" not in each.name)
+    raise InputError(
+        f'model "{architecture}": weights: torchvision has no "{weights}", allowed are {", ".join(known.__members__)}'
+    )
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
