@@ -280,6 +280,7 @@ class RunInfo(Document):
     class_names: list[str]
     positive: str
     evaluation_fingerprint: str | None = None
+    explain_fingerprint: str | None = None
     report_fingerprint: str | None = None
     tasks: dict[str, TaskState] = {}
     started: str

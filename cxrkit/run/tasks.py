@@ -1,0 +1,201 @@
+"""Carries out the tasks of a study one after another and keeps what each has reached in its ``task.json``."""
+
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from cxrkit.config.schema import TaskTable
+from cxrkit.data.manifest import Manifest
+from cxrkit.discovery import Plugins
+from cxrkit.errors import InputError, RunError
+from cxrkit.evaluation import predictions
+from cxrkit.evaluation.importing import import_task
+from cxrkit.records import TaskInfo, TaskState
+from cxrkit.run import children, fingerprints, plans
+from cxrkit.run.progress import Display
+from cxrkit.run.study import Study
+from cxrkit.rundir import SeedDirectory, TaskDirectory
+
+
+def set_aside(study: Study) -> list[Path]:
+    """Move what the selected tasks left earlier into ``old/<time>/``; return where to."""
+    now = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    moved = []
+    for task in study.selected:
+        folder = study.run.task(task.name).root
+        if folder.is_dir():
+            target = study.run.root / "old" / now / task.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder, target)
+            moved.append(target)
+    return moved
+
+
+def refuse_changed(study: Study) -> None:
+    """Refuse to go on with a training whose configuration has changed since.
+
+    Raises:
+        InputError: names the task and the keys, for every task at once.
+    """
+    problems = []
+    for task in study.selected:
+        info = read_info(study.run.task(task.name))
+        if info is None or task.model is None or study.manifest is None:
+            continue
+        keys = {key for seed in task.seeds for key in _changed(study, study.manifest, info, task, seed)}
+        if keys:
+            problems.append(
+                f'task "{task.name}": was trained with another {", ".join(sorted(keys))}, '
+                f"change it back, choose another [run] output, or begin again with --fresh"
+            )
+    if problems:
+        raise InputError(*problems)
+
+
+def carry_out(study: Study, task: TaskTable, display: Display) -> TaskInfo:
+    """Train a task, or take in its predictions; a failure is recorded and ends this task alone."""
+    directory = study.run.task(task.name)
+    before = read_info(directory)
+    if before is not None and is_finished(study, task, before):
+        return before
+    try:
+        if task.predictions is not None:
+            info = import_task(study.run, task, study.manifest, study.class_names or None, study.positive)
+        else:
+            info = _train(study, task, directory, display)
+    except RunError as error:
+        info = _recorded(study, task, "failed").model_copy(update={"failure": str(error)})
+        display.warn(f'task "{task.name}" failed: {error}')
+    info.write(directory.info)
+    return info
+
+
+def read_info(directory: TaskDirectory) -> TaskInfo | None:
+    """Read ``task.json``, if there is one."""
+    return TaskInfo.read(directory.info) if directory.info.is_file() else None
+
+
+def is_finished(study: Study, task: TaskTable, info: TaskInfo) -> bool:
+    """Say whether nothing is left to do for a trained task; predictions are cheap to take in again."""
+    if task.predictions is not None or study.manifest is None:
+        return False
+    now = _recorded(study, task, "finished")
+    directory = study.run.task(task.name)
+    return (
+        info.state == "finished"
+        and (info.seeds, info.represent, info.sources) == (now.seeds, now.represent, now.sources)
+        and all(_is_trained(directory.seed(seed)) for seed in task.seeds)
+        and all(directory.predictions(name).is_file() for name in study.sets)
+    )
+
+
+def _train(study: Study, task: TaskTable, directory: TaskDirectory, display: Display) -> TaskInfo:
+    assert study.manifest is not None  # noqa: S101 - the schema has checked it
+    info = _recorded(study, task, "running")
+    _drop_stale(study, task, directory)
+    info.write(directory.info)
+    for seed in task.seeds:
+        _train_seed(study, task, directory.seed(seed), display)
+    _represent(study, task, directory)
+    return info.model_copy(update={"state": "finished"})
+
+
+def _train_seed(study: Study, task: TaskTable, directory: SeedDirectory, display: Display) -> None:
+    """Train with one seed; the child does only what its folder does not hold yet."""
+    seed = int(directory.root.name)
+    plan = plans.training(study, task, seed)
+    if _is_trained(directory) and all(directory.predictions(name).is_file() for name in plan.sets):
+        return
+    plan.write(directory.plan)
+    name = task.name if len(task.seeds) == 1 else f"{task.name}, seed {seed}"
+    with display.work(name) as work:
+        children.carry_out("train", directory.plan, directory.log, work.hear, time_limit=task.time_limit)
+
+
+def _represent(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
+    """Write what enters comparisons: the mean logit over seeds, or one seed."""
+    chosen = list(task.seeds) if task.represent == "ensemble" else [int(task.represent)]
+    for name in study.sets:
+        members = [
+            predictions.read(
+                directory.seed(seed).predictions(name),
+                task=task.name,
+                set_name=name,
+                class_names=study.class_names,
+                positive=study.positive,
+            )
+            for seed in chosen
+        ]
+        predictions.write(directory.predictions(name), predictions.combine(members, task.name))
+
+
+def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
+    """Describe a task; what depends on its predictions is added by the evaluation."""
+    if task.model is None:
+        return TaskInfo(task=task.name, kind="predictions", state=state)
+    assert study.manifest is not None  # noqa: S101 - the schema has checked it
+    components = {"model": task.model, "imbalance": task.imbalance, "trainer": task.trainer}
+    return TaskInfo(
+        task=task.name,
+        kind="trained",
+        state=state,
+        class_names=list(study.class_names),
+        positive=study.positive,
+        seeds=list(task.seeds),
+        represent="ensemble" if task.represent == "ensemble" else f"seed {task.represent}",
+        sets=study.sets,
+        training_fingerprints={str(seed): _fingerprint(study, study.manifest, task, seed) for seed in task.seeds},
+        sources=fingerprints.of_sets(study.manifest, study.sets),
+        model=task.model.use,
+        imbalance=task.imbalance.use,
+        trainer=task.trainer.use,
+        options={name: use.options for name, use in components.items()}
+        | {
+            "epochs": task.epochs,
+            "batch_size": task.batch_size,
+            "precision": task.precision,
+            "augmentation": (task.augmentation or study.configuration.augmentation).model_dump(mode="json"),
+        },
+    )
+
+
+def _changed(study: Study, manifest: Manifest, info: TaskInfo, task: TaskTable, seed: int) -> list[str]:
+    """Name the keys by which a training that is worth something differs from what is asked for now."""
+    directory = study.run.task(task.name).seed(seed)
+    before = info.training_fingerprints.get(str(seed))
+    if before is None or not (_is_trained(directory) or directory.last.is_dir()) or info.state == "failed":
+        return []
+    return fingerprints.differing(before, _fingerprint(study, manifest, task, seed))
+
+
+def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
+    """Remove what a failed training of another configuration left, and predictions of images that have changed."""
+    before = read_info(directory)
+    if before is None or study.manifest is None:
+        return
+    for seed in task.seeds:
+        old = before.training_fingerprints.get(str(seed), {})
+        if before.state == "failed" and fingerprints.differing(old, _fingerprint(study, study.manifest, task, seed)):
+            shutil.rmtree(directory.seed(seed).root, ignore_errors=True)
+    for name in fingerprints.differing(before.sources, fingerprints.of_sets(study.manifest, study.sets)):
+        for seed in task.seeds:
+            directory.seed(seed).predictions(name).unlink(missing_ok=True)
+
+
+def _is_trained(directory: SeedDirectory) -> bool:
+    return directory.model.is_file() and directory.model_info.is_file() and directory.timing.is_file()
+
+
+def _fingerprint(study: Study, manifest: Manifest, task: TaskTable, seed: int) -> dict[str, str]:
+    return fingerprints.of_training(plans.training(study, task, seed), manifest, _distributions(study.train, task))
+
+
+def _distributions(train: Plugins | None, task: TaskTable) -> Mapping[str, str]:
+    assert train is not None and task.model is not None  # noqa: S101, PT018 - the schema has checked it
+    chosen = {
+        "model": train.models.get(task.model.use, task.name),
+        "imbalance": train.imbalance_strategies.get(task.imbalance.use, task.name),
+        "trainer": train.trainers.get(task.trainer.use, task.name),
+    }
+    return {kind: f"{found.distribution} {found.version}" for kind, found in chosen.items()}
