@@ -1,0 +1,301 @@
+"""Find, load and register plugins, one entry point at a time: what is wrong with one never harms another."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from email.message import Message
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Any, Literal, NamedTuple, cast
+
+from pluggy import PluginManager, PluginValidationError
+
+from cxrkit import hookspecs, options
+from cxrkit.errors import RunError, nearest
+from cxrkit.registry import Registered, Registry, summary
+
+Group = Literal["cxrkit", "cxrkit.train"]
+GROUPS: tuple[Group, ...] = ("cxrkit.train", "cxrkit")
+
+
+class Offer(NamedTuple):
+    """A hook that offers components: of which kind, and the arguments that their factories take by position."""
+
+    group: Group
+    kind: str
+    arguments: tuple[str, ...]
+
+
+OFFERS: dict[str, Offer] = {
+    "cxrkit_register_models": Offer("cxrkit.train", "model", ("num_classes",)),
+    "cxrkit_register_imbalance_strategies": Offer("cxrkit.train", "imbalance strategy", ("labels", "num_classes")),
+    "cxrkit_register_trainers": Offer("cxrkit.train", "trainer", ("context",)),
+    "cxrkit_register_datasets": Offer("cxrkit", "dataset", ("root",)),
+    "cxrkit_register_metric_reporters": Offer("cxrkit", "metric reporter", ("predictions", "settings")),
+}
+EVENTS: dict[str, Group] = {"cxrkit_epoch_finished": "cxrkit.train", "cxrkit_run_finished": "cxrkit"}
+HOOKS: dict[str, Group] = {**{hook: offer.group for hook, offer in OFFERS.items()}, **EVENTS}
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """An installed entry point; distribution and name identify it.
+
+    Attributes:
+        distribution: its name.
+        entry_point: name within the group.
+        version: of the distribution.
+        group: ``cxrkit`` or ``cxrkit.train``.
+        about: the distribution's own one-line description, or nothing.
+    """
+
+    distribution: str
+    entry_point: str
+    version: str = field(compare=False)
+    group: Group = field(compare=False)
+    about: str = field(compare=False, default="")
+
+    def __str__(self) -> str:
+        return f'plugin "{self.entry_point}" of {self.distribution} {self.version}'
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or one component of it, that cannot be used, and why."""
+
+    distribution: str
+    version: str
+    entry_point: str
+    group: Group
+    reason: str
+
+    def __str__(self) -> str:
+        return f'plugin "{self.entry_point}" of {self.distribution} {self.version}'
+
+
+def _manager() -> PluginManager:
+    manager = PluginManager("cxrkit")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+@dataclass
+class Plugins:
+    """The plugins of a group: what they offer, and which of them cannot be used.
+
+    Attributes:
+        models, imbalance_strategies, trainers, datasets, metric_reporters: components by name.
+        sources: the plugins in use.
+        broken: what was left out.
+    """
+
+    models: Registry = field(default_factory=lambda: Registry("model"))
+    imbalance_strategies: Registry = field(default_factory=lambda: Registry("imbalance strategy"))
+    trainers: Registry = field(default_factory=lambda: Registry("trainer"))
+    datasets: Registry = field(default_factory=lambda: Registry("dataset"))
+    metric_reporters: Registry = field(default_factory=lambda: Registry("metric reporter"))
+    sources: tuple[Source, ...] = ()
+    broken: tuple[Broken, ...] = ()
+    manager: PluginManager = field(default_factory=_manager)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """One sentence for each plugin or component that was left out, for the user to see."""
+        return tuple(f"{broken} was skipped: {broken.reason}" for broken in self.broken)
+
+    @property
+    def registries(self) -> tuple[Registry, ...]:
+        """All registries."""
+        return (self.models, self.imbalance_strategies, self.trainers, self.datasets, self.metric_reporters)
+
+    def tell(self, hook_name: str, **arguments: Any) -> list[str]:
+        """Call an event hook plugin by plugin; one that fails keeps nothing from the others.
+
+        Args:
+            hook_name: ``cxrkit_epoch_finished`` or ``cxrkit_run_finished``.
+            arguments: what the hook's specification names.
+
+        Returns:
+            A sentence for each plugin that failed, naming it, its distribution and the hook.
+        """
+        failures = []
+        for source in self.sources:
+            try:
+                _call(self.manager, source, hook_name, arguments)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
+                failures.append(f"{source}: {hook_name} failed ({_reason(error)})")
+        return failures
+
+
+def load(group: Group, *, strict: bool = False) -> Plugins:
+    """Load the plugins of an entry-point group. Group ``cxrkit.train`` imports torch.
+
+    Args:
+        group: ``cxrkit.train`` (models, imbalance strategies, trainers, epoch events) or ``cxrkit`` (all else).
+        strict: whether a plugin that cannot be used is an error.
+
+    Returns:
+        What can be used; what cannot is in ``broken`` and told by ``notices``.
+
+    Raises:
+        RunError: ``strict``, and a plugin cannot be used.
+    """
+    plugins = Plugins()
+    sources: list[Source] = []
+    broken: list[Broken] = []
+    for source, entry_point in _found(group):
+        try:
+            components, unusable = _loaded(plugins.manager, source, entry_point)
+        except _UnusableError as unfit:
+            broken.append(_broken(source, str(unfit)))
+            continue
+        sources.append(source)
+        broken.extend(_broken(source, reason) for reason in unusable)
+        for component in components:
+            _registry(plugins, component.kind).add(component)
+    plugins.sources, plugins.broken = tuple(sources), tuple(broken)
+    for registry in plugins.registries:
+        registry.blame(dict.fromkeys(str(left_out) for left_out in broken))
+    if strict and broken:
+        raise RunError("\n".join(f"{left_out}: {left_out.reason}" for left_out in broken))
+    return plugins
+
+
+def installed(group: Group) -> list[Source]:
+    """List the plugins of a group from the metadata of what is installed, loading none."""
+    return [source for source, _ in _found(group)]
+
+
+class _UnusableError(Exception):
+    """Why a plugin cannot be used."""
+
+
+def _broken(source: Source, reason: str) -> Broken:
+    return Broken(source.distribution, source.version, source.entry_point, source.group, reason)
+
+
+def _registry(plugins: Plugins, kind: str) -> Registry:
+    return next(registry for registry in plugins.registries if registry.kind == kind)
+
+
+# ── Find ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _found(group: Group) -> list[tuple[Source, EntryPoint]]:
+    found: dict[Source, EntryPoint] = {}
+    for distribution in distributions():  # in the order of sys.path, so the one that imports would take comes first
+        for entry_point in _entry_points(distribution, group):
+            found.setdefault(_source(distribution, entry_point, group), entry_point)
+    return sorted(found.items(), key=lambda item: item[0])
+
+
+def _entry_points(distribution: Distribution, group: Group) -> Iterator[EntryPoint]:
+    try:
+        yield from distribution.entry_points.select(group=group)
+    except (Exception, SystemExit):  # noqa: BLE001 - metadata that nobody can read offers no plugin
+        return
+
+
+def _source(distribution: Distribution, entry_point: EntryPoint, group: Group) -> Source:
+    return Source(
+        distribution=_metadata(distribution, "Name") or "unknown",
+        entry_point=entry_point.name,
+        version=_metadata(distribution, "Version") or "unknown",
+        group=group,
+        about=_metadata(distribution, "Summary"),
+    )
+
+
+def _metadata(distribution: Distribution, key: str) -> str:
+    try:
+        return cast("Message", distribution.metadata).get(key, "")
+    except Exception:  # noqa: BLE001 - a missing or unreadable METADATA is told in another way by each Python
+        return ""
+
+
+# ── Load ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _loaded(manager: PluginManager, source: Source, entry_point: EntryPoint) -> tuple[list[Registered], list[str]]:
+    """Load, register and ask one plugin; if it cannot be used, nothing of it stays behind."""
+    plugin = None
+    try:
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not get into --json
+            plugin = entry_point.load()
+            manager.register(plugin, name=_key(source))
+            _check_hooks(manager, plugin, source.group)
+            return _components(manager, source)
+    except (Exception, SystemExit) as error:
+        if manager.get_plugin(_key(source)) is not None:
+            manager.unregister(plugin)
+        raise _UnusableError(_reason(error)) from error
+
+
+def _key(source: Source) -> str:
+    return f"{source.distribution}:{source.entry_point}"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, _UnusableError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def _check_hooks(manager: PluginManager, plugin: Any, group: Group) -> None:
+    callers = manager.get_hookcallers(plugin) or []
+    try:
+        manager.check_pending()
+    except PluginValidationError:
+        unknown = next(caller.name for caller in callers if not caller.has_spec())
+        raise _UnusableError(f"unknown hook {unknown}, {nearest(unknown, HOOKS)}") from None
+    if not callers:
+        raise _UnusableError("implements no hook, mark its functions with @cxrkit.hookimpl")
+    for caller in callers:
+        if HOOKS.get(caller.name, group) != group:
+            raise _UnusableError(f'{caller.name} belongs in the entry-point group "{HOOKS[caller.name]}"')
+
+
+def _components(manager: PluginManager, source: Source) -> tuple[list[Registered], list[str]]:
+    components, unusable = [], []
+    for hook_name, offer in OFFERS.items():
+        for name, factory in _offered(manager, source, hook_name).items():
+            wrong = options.fault(factory, offer.arguments) if isinstance(name, str) and name else "needs a name"
+            if wrong:
+                unusable.append(f"{offer.kind} {name!r} {wrong}")
+            else:
+                components.append(_registered(name, factory, offer.kind, source))
+    return components, unusable
+
+
+def _offered(manager: PluginManager, source: Source, hook_name: str) -> Mapping[Any, Any]:
+    if not _implements(manager, source, hook_name):
+        return {}
+    answer = _call(manager, source, hook_name, {})
+    if not isinstance(answer, Mapping):
+        raise _UnusableError(f"{hook_name} returned {type(answer).__name__}, must be a mapping of name to function")
+    return answer
+
+
+def _registered(name: str, factory: Any, kind: str, source: Source) -> Registered:
+    return Registered(
+        name=name,
+        kind=kind,
+        factory=factory,
+        distribution=source.distribution,
+        version=source.version,
+        summary=summary(factory),
+        entry_point=source.entry_point,
+    )
+
+
+def _implements(manager: PluginManager, source: Source, hook_name: str) -> bool:
+    callers = manager.get_hookcallers(manager.get_plugin(_key(source))) or []
+    return hook_name in {caller.name for caller in callers}
+
+
+def _call(manager: PluginManager, source: Source, hook_name: str, arguments: Mapping[str, Any]) -> Any:
+    """Call one plugin's implementation of a hook alone; None where it has none."""
+    plugin = manager.get_plugin(_key(source))
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    answers = manager.subset_hook_caller(hook_name, others)(**arguments)
+    return answers[0] if answers else None

@@ -1,0 +1,84 @@
+"""Components by name: models, imbalance strategies, trainers, data sets, metric reporters."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cxrkit.errors import InputError, nearest
+from cxrkit.options import underlying
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and where it came from.
+
+    Attributes:
+        name: by which a ``tasks.toml`` chooses it.
+        kind: what it is, e.g. ``imbalance strategy``.
+        factory: what its hook documents.
+        distribution: the installed distribution that offers it.
+        version: of the distribution.
+        summary: first line of the factory's docstring, or nothing.
+        entry_point: name of the entry point within the distribution.
+    """
+
+    name: str
+    kind: str
+    factory: Callable[..., Any]
+    distribution: str
+    version: str
+    summary: str
+    entry_point: str = ""
+
+
+def summary(factory: Callable[..., Any]) -> str:
+    """Take the first line of a factory's own docstring; a class does not answer with its base class's."""
+    text = underlying(factory).__doc__
+    return inspect.cleandoc(text).partition("\n")[0] if text else ""
+
+
+class Registry:
+    """The components of one kind. Several may carry one name; that is an error only where the name is used."""
+
+    def __init__(self, kind: str) -> None:
+        """Begin empty; ``kind`` is what messages call a component."""
+        self.kind = kind
+        self._found: dict[str, list[Registered]] = {}
+        self._broken: list[str] = []
+
+    def add(self, component: Registered) -> None:
+        """Take in a component."""
+        self._found.setdefault(component.name, []).append(component)
+
+    def blame(self, broken: Iterable[str]) -> None:
+        """Remember plugins that did not load, to be mentioned where a name is missing."""
+        self._broken.extend(broken)
+
+    def names(self) -> list[str]:
+        """List the names that can be chosen, sorted."""
+        return sorted(self._found)
+
+    def __iter__(self) -> Iterator[Registered]:
+        return (component for name in self.names() for component in self._found[name])
+
+    def get(self, name: str, where: str) -> Registered:
+        """Return the component of a name.
+
+        Args:
+            name: as it was written.
+            where: where it was written, for messages: ``tasks.toml: task "a": model``.
+
+        Raises:
+            InputError: nothing carries the name, or more than one distribution's component does.
+        """
+        found = self._found.get(name, [])
+        if not found:
+            raise InputError(f'{where}: no {self.kind} "{name}", {nearest(name, self.names())}{self._suspects()}')
+        if len(found) > 1:
+            origins = " and ".join(f'{c.distribution} {c.version} (plugin "{c.entry_point}")' for c in found)
+            raise InputError(f'{where}: the {self.kind} "{name}" is offered by {origins}, uninstall all but one')
+        return found[0]
+
+    def _suspects(self) -> str:
+        return f"; not loaded: {', '.join(self._broken)} (cxrkit plugins list says why)" if self._broken else ""
