@@ -46,6 +46,7 @@ class Source:
         entry_point: name within the group.
         version: of the distribution.
         group: ``cxrkit`` or ``cxrkit.train``.
+        target: the module or object that it names.
         about: the distribution's own one-line description, or nothing.
     """
 
@@ -53,7 +54,8 @@ class Source:
     entry_point: str
     version: str = field(compare=False)
     group: Group = field(compare=False)
-    about: str = field(compare=False, default="")
+    target: str = field(compare=False)
+    about: str = field(compare=False)
 
     def __str__(self) -> str:
         return f'plugin "{self.entry_point}" of {self.distribution} {self.version}'
@@ -107,6 +109,10 @@ class Plugins:
     def registries(self) -> tuple[Registry, ...]:
         """All registries."""
         return (self.models, self.imbalance_strategies, self.trainers, self.datasets, self.metric_reporters)
+
+    def summary(self, source: Source) -> str:
+        """Take the first line of a loaded plugin's own docstring, or nothing."""
+        return summary(self.manager.get_plugin(_key(source)))
 
     def tell(self, hook_name: str, **arguments: Any) -> list[str]:
         """Call an event hook plugin by plugin; one that fails keeps nothing from the others.
@@ -202,6 +208,7 @@ def _source(distribution: Distribution, entry_point: EntryPoint, group: Group) -
         entry_point=entry_point.name,
         version=_metadata(distribution, "Version") or "unknown",
         group=group,
+        target=entry_point.value,
         about=_metadata(distribution, "Summary"),
     )
 

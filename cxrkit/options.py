@@ -108,7 +108,7 @@ def fault(factory: Any, arguments: Sequence[str]) -> str | None:
     return f"has options without a type ({', '.join(untyped)})" if untyped else None
 
 
-def underlying(factory: Factory) -> Any:
+def underlying(factory: Any) -> Any:
     """Find the function or class below partial applications and decorators."""
     while isinstance(factory, partial):
         factory = factory.func

@@ -32,10 +32,10 @@ class Registered:
     entry_point: str = ""
 
 
-def summary(factory: Callable[..., Any]) -> str:
-    """Take the first line of a factory's own docstring; a class does not answer with its base class's."""
-    text = underlying(factory).__doc__
-    return inspect.cleandoc(text).partition("\n")[0] if text else ""
+def summary(documented: Any) -> str:
+    """Take the first line of an object's own docstring as plain text; a class does not answer with its base's."""
+    text = underlying(documented).__doc__
+    return inspect.cleandoc(text).partition("\n")[0].replace("``", "") if text else ""
 
 
 class Registry:
