@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 import safetensors.torch
 import torch
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_weights
@@ -32,9 +33,11 @@ OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # "norm.
 def _known(value: str) -> str:
     if value in (NONE, IMAGENET) or re.fullmatch(r"IMAGENET1K_\w+", value) or Path(value).is_file():
         return value
-    raise ValueError(
-        f'"{Path(value).absolute()}" is no file, allowed are "{IMAGENET}", "{NONE}", '
-        "a name of torchvision's such as IMAGENET1K_V1, and the path of a state dict (.pth or .safetensors)"
+    raise PydanticCustomError(
+        "weights",
+        'must be "imagenet", "none", a name of torchvision\'s such as IMAGENET1K_V1, or the path of a state dict '
+        "(.pth or .safetensors), and there is no file {path}",
+        {"path": str(Path(value).absolute())},
     )
 
 
@@ -56,8 +59,8 @@ def load(network: nn.Module, architecture: str, weights: str, head: str) -> None
     """
     try:
         _known(weights)
-    except ValueError as error:
-        raise InputError(f'model "{architecture}": weights: {error}') from None
+    except PydanticCustomError as error:
+        raise InputError(f'model "{architecture}": weights: {error.message()}') from None
     if weights == NONE:
         return
     path = Path(weights) if Path(weights).is_file() else _downloaded(architecture, weights)
