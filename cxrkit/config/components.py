@@ -1,0 +1,89 @@
+"""Check that every component of a configuration is there and that its options are right."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cxrkit import options
+from cxrkit.config.origin import KeyPath
+from cxrkit.config.schema import Configuration, DataTable, TaskTable, Use
+from cxrkit.errors import InputError
+from cxrkit.registry import Registry
+
+if TYPE_CHECKING:
+    from cxrkit.discovery import Plugins
+
+Check = Callable[[Use, Registry, KeyPath], Use]
+
+
+def check_components(configuration: Configuration, train: "Plugins | None", right: "Plugins") -> Configuration:
+    """Look up every model, imbalance strategy, trainer, data set and reporter, and check its options.
+
+    Args:
+        configuration: as loaded.
+        train: the plugins of group ``cxrkit.train``; None leaves the tasks' components unchecked.
+        right: the plugins of group ``cxrkit``.
+
+    Returns:
+        The same configuration, each component's options complete.
+
+    Raises:
+        InputError: a component is unknown or offered twice, or an option is unknown, missing or wrong; all at once.
+    """
+    problems: list[str] = []
+
+    def check(use: Use, registry: Registry, at: KeyPath) -> Use:
+        try:
+            return _checked(use, registry, configuration, at)
+        except InputError as error:
+            problems.extend(_placed(problem, configuration, at) for problem in error.problems)
+            return use
+
+    evaluation = configuration.evaluation
+    reporters = tuple(
+        check(use, right.metric_reporters, ("evaluation", "reporters", index))
+        for index, use in enumerate(evaluation.reporters)
+    )
+    update = {
+        "task": tuple(_checked_task(task, train, check) for task in configuration.task),
+        "data": _checked_data(configuration.data, right, check),
+        "evaluation": evaluation.model_copy(update={"reporters": reporters}),
+    }
+    if problems:
+        raise InputError(*dict.fromkeys(problems))
+    return configuration.model_copy(update=update)
+
+
+def _checked_task(task: TaskTable, train: "Plugins | None", check: Check) -> TaskTable:
+    if train is None or task.model is None:
+        return task
+    at = ("task", f'"{task.name}"')
+    return task.model_copy(
+        update={
+            "model": check(task.model, train.models, (*at, "model")),
+            "imbalance": check(task.imbalance, train.imbalance_strategies, (*at, "imbalance")),
+            "trainer": check(task.trainer, train.trainers, (*at, "trainer")),
+        }
+    )
+
+
+def _checked_data(data: DataTable | None, right: "Plugins", check: Check) -> DataTable | None:
+    if data is None or data.dataset is None:
+        return data
+    return data.model_copy(update={"dataset": check(data.dataset, right.datasets, ("data", "dataset"))})
+
+
+def _checked(use: Use, registry: Registry, configuration: Configuration, at: KeyPath) -> Use:
+    where = configuration.origin.written(at)
+    factory = registry.get(use.use, where).factory
+    return Use(use=use.use, **options.check(factory, use.options, where))
+
+
+def _placed(problem: str, configuration: Configuration, at: KeyPath) -> str:
+    """Say where the key was really written: in the defaults, or on the command line."""
+    rest = problem.removeprefix(configuration.origin.written(at))
+    key = re.match(r"((?:\.[\w-]+)*)(?=[:\[])", rest)
+    if key is None:
+        return problem
+    path = (*at, *key[1].split(".")[1:])
+    return f"{configuration.origin.place(path)}{rest[key.end() :]}"

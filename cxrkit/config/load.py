@@ -1,0 +1,166 @@
+"""From a ``tasks.toml`` and what the command line changes to a checked configuration."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cxrkit.config import consistency
+from cxrkit.config.merging import merged_task
+from cxrkit.config.origin import KeyPath, Origin, label, with_selectors
+from cxrkit.config.problems import found, sentences
+from cxrkit.config.reading import apply_set, read_toml
+from cxrkit.config.schema import LATER, Configuration, TaskTable, Use
+from cxrkit.errors import InputError, nearest
+
+Problems = list[tuple[KeyPath, str]]
+
+
+def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> Configuration:
+    """Read a ``tasks.toml``, merge its ``[defaults]`` into every task and check everything but plugins' options.
+
+    Args:
+        path: the file. Paths in it stay as they are written, see :func:`located`.
+        sets: ``key=value`` that take the place of the file's, e.g. ``task.transfer.trainer.learning_rate=1e-5``.
+        only: names of the tasks to keep; all when empty. The whole file is checked all the same, and
+            ``evaluation.reference`` stays as it is.
+
+    Raises:
+        InputError: the file cannot be read, or something in it or in ``sets`` is wrong; all problems at once.
+    """
+    document = read_toml(path)
+    origin, wrong_sets = _apply_sets(document, Origin(str(path)), sets)
+    merged = _merge_defaults(document, origin)
+    problems = merged.problems + consistency.problems(merged.document)
+    configuration, invalid = _validated(merged.document)
+    told = [f"{merged.origin.place(_labelled(at, merged.document))}: {what}" for at, what in problems + invalid]
+    told += _unknown_tasks(merged.document, only)
+    if wrong_sets or told or configuration is None:
+        raise InputError(*dict.fromkeys([*wrong_sets, *told]))
+    return _selected(configuration, only).coming_from(merged.origin)
+
+
+def located(configuration: Configuration, path: Path) -> Configuration:
+    """Make the paths of a configuration absolute; they are written relative to its file.
+
+    These are the output folder, the data, the files of predictions, and each component's options that are a path.
+
+    Args:
+        configuration: as loaded, or with its components checked.
+        path: the file that it was loaded from.
+    """
+    folder = path.absolute().parent
+    update: dict[str, Any] = {
+        "run": configuration.run.model_copy(update={"output": str(folder / configuration.run.output)}),
+        "task": tuple(_located_task(task, folder) for task in configuration.task),
+    }
+    if (data := configuration.data) is not None:
+        update["data"] = data.model_copy(
+            update={
+                "root": None if data.root is None else str(folder / data.root),
+                "manifest": None if data.manifest is None else str(folder / data.manifest),
+                "dataset": None if data.dataset is None else _located_use(data.dataset, folder),
+                "external": {name: str(folder / root) for name, root in data.external.items()},
+            }
+        )
+    return configuration.model_copy(update=update)
+
+
+def _located_task(task: TaskTable, folder: Path) -> TaskTable:
+    files = task.predictions
+    return task.model_copy(
+        update={
+            "model": None if task.model is None else _located_use(task.model, folder),
+            "imbalance": _located_use(task.imbalance, folder),
+            "trainer": _located_use(task.trainer, folder),
+            "predictions": None if files is None else {name: str(folder / file) for name, file in files.items()},
+        }
+    )
+
+
+def _located_use(component: Use, folder: Path) -> Use:
+    options = {key: folder / value if isinstance(value, Path) else value for key, value in component.options.items()}
+    return Use(use=component.use, **options)
+
+
+def _apply_sets(document: dict[str, Any], origin: Origin, sets: Sequence[str]) -> tuple[Origin, list[str]]:
+    known: dict[KeyPath, str] = {}
+    problems: list[str] = []
+    for text in sets:
+        try:
+            known[apply_set(document, text)] = text
+        except InputError as error:
+            problems.extend(error.problems)
+    return replace(origin, sets=known), problems
+
+
+@dataclass(frozen=True)
+class _Merged:
+    document: dict[str, Any]
+    origin: Origin
+    problems: Problems = field(default_factory=list)
+
+
+def _merge_defaults(document: dict[str, Any], origin: Origin) -> _Merged:
+    """Merge, and take out what is wrong by itself so that the rest can be checked: later keys, wrong defaults."""
+    problems: Problems = list(_later(document))
+    defaults = document.pop("defaults", {})
+    if not isinstance(defaults, Mapping):
+        problems.append((("defaults",), f"must be a table, got {found(defaults)}"))
+        defaults = {}
+    known = [key for key in TaskTable.model_fields if key != "name"]
+    problems += [(("defaults", key), f"unknown key, {nearest(key, known)}") for key in defaults if key not in known]
+    defaults = {key: value for key, value in defaults.items() if key in known}
+    tasks = document.get("task")
+    inherited: dict[str, frozenset[KeyPath]] = {}
+    if isinstance(tasks, list):
+        document["task"] = [_merge_task(defaults, task, index, inherited) for index, task in enumerate(tasks)]
+    return _Merged(document, replace(origin, inherited=inherited), problems)
+
+
+def _merge_task(defaults: Mapping[str, Any], task: Any, index: int, inherited: dict[str, frozenset[KeyPath]]) -> Any:
+    if not isinstance(task, Mapping):
+        return task
+    merged, paths = merged_task(defaults, task)
+    inherited[label(task, index)] = with_selectors(paths)
+    return merged
+
+
+def _later(document: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    for dotted, feature in LATER.items():
+        *parents, key = dotted.split(".")
+        table: Any = document
+        for parent in parents:
+            table = table.get(parent) if isinstance(table, dict) else None
+        if isinstance(table, dict) and table.pop(key, None) is not None:
+            yield (*parents, key), f"a later release brings {feature}, leave the key out until then"
+
+
+def _validated(document: dict[str, Any]) -> tuple[Configuration | None, Problems]:
+    if isinstance(document.get("task"), Mapping):
+        document = {**document, "task": []}  # told by the consistency checks
+    try:
+        return Configuration.model_validate(document), []
+    except ValidationError as error:
+        problems = sentences(error.errors(include_url=False), document, Configuration)
+        return None, [(at, what) for at, what in problems if at != ("task",)]
+
+
+def _labelled(path: KeyPath, document: Mapping[str, Any]) -> KeyPath:
+    """Put a task's label in the place of its index."""
+    tasks = document.get("task")
+    if len(path) > 1 and path[0] == "task" and isinstance(path[1], int) and isinstance(tasks, list):
+        return ("task", label(tasks[path[1]], path[1]), *path[2:])
+    return path
+
+
+def _unknown_tasks(document: Mapping[str, Any], only: Sequence[str]) -> list[str]:
+    names = consistency.names(document)
+    return [f'--task {name}: unknown task "{name}", {nearest(name, names)}' for name in only if name not in names]
+
+
+def _selected(configuration: Configuration, only: Sequence[str]) -> Configuration:
+    kept = tuple(task for task in configuration.task if not only or task.name in only)
+    return configuration.model_copy(update={"task": kept})
