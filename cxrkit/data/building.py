@@ -1,0 +1,113 @@
+"""Make the manifest of a configured data set."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from cxrkit.config.schema import DataTable, NamedRule, ValidationTable
+from cxrkit.data import checks, patients
+from cxrkit.data.inspection import Progress, inspected
+from cxrkit.data.manifest import SPLITS, Manifest, arranged
+from cxrkit.data.sources import collect
+from cxrkit.data.splitting import divided
+from cxrkit.errors import InputError, nearest
+from cxrkit.registry import Registry
+
+VAL_NOT_USED = "val/ is not used, as validation is taken from train"
+
+
+def build(
+    table: DataTable,
+    base: Path,
+    datasets: Registry,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+    training: bool = True,
+) -> Manifest:
+    """Find, hash, decode, group, split and check all images.
+
+    Args:
+        table: ``[data]``.
+        base: folder that the table's relative paths start from.
+        datasets: the dataset plugins.
+        seed: of the validation split.
+        progress: called with the images done and their total.
+        training: whether something is trained; else train and validation may be missing.
+
+    Raises:
+        InputError: the data cannot be used; every problem is told.
+    """
+    where = table.root or table.manifest or "data"
+    found = collect(table, base, datasets)
+    frame = inspected(found.frame, found.roots, progress).drop(columns="mode")
+    external = frozenset(table.external)
+    frame, notes, rule = patients.assigned(frame, table.groups, external, where)
+    frame = _with_validation(frame, table, seed) if training else frame
+    notes += _check(frame, table, where, training=training)
+    return Manifest(arranged(frame, list(found.roots)), found.roots, tuple(notes), rule)
+
+
+def classes(manifest: Manifest, table: DataTable) -> tuple[tuple[str, ...], str]:
+    """Name the classes, in the order of the models' outputs, and the one whose detection is evaluated.
+
+    Returns:
+        Class names in alphabetical order, and the positive one: as configured, else PNEUMONIA in any case, else of two
+        classes the one that is not the normal one.
+
+    Raises:
+        InputError: the positive class is unknown or must be given.
+    """
+    frame = manifest.usable
+    reference = "train" if (frame["split"] == "train").any() else "test"
+    names = tuple(sorted(set(frame.loc[frame["split"] == reference, "label"])))
+    return names, _positive(names, table.positive)
+
+
+NORMAL_NAMES = ("normal", "negative", "healthy", "no finding", "control", "no", "false", "0")
+
+
+def _positive(names: tuple[str, ...], configured: str | None) -> str:
+    if configured is not None:
+        if configured not in names:
+            raise InputError(f'data.positive: no class "{configured}" in the data, {nearest(configured, names)}')
+        return configured
+    diseased = [name for name in names if name.lower() == "pneumonia"] or [
+        name for name in names if name.lower() not in NORMAL_NAMES
+    ]
+    if len(diseased) == 1:
+        return diseased[0]
+    raise InputError(f"data.positive: missing, and not to be told from the classes; allowed are {', '.join(names)}")
+
+
+def _with_validation(frame: pd.DataFrame, table: DataTable, seed: int) -> pd.DataFrame:
+    if not isinstance(table.validation, ValidationTable):
+        return frame
+    frame = frame.copy()
+    used = frame["excluded"] == ""
+    frame.loc[used & (frame["split"] == "val"), "excluded"] = VAL_NOT_USED
+    train = frame[used & (frame["split"] == "train")]
+    fraction = table.validation.fraction
+    if len(train):
+        frame.loc[train.index, "split"] = divided(train, {"val": fraction, "train": 1 - fraction}, seed)
+    return frame
+
+
+def _check(frame: pd.DataFrame, table: DataTable, where: str, *, training: bool) -> list[str]:
+    """Raise what is wrong, return what is to be noted."""
+    used = frame[frame["excluded"] == ""]
+    problems = checks.missing_classes(used, where, training=training)
+    shared = checks.leaks(used, where, compared=comparable(table))
+    if problems or (shared and not table.allow_shared_patients):
+        raise InputError(*problems, *([] if table.allow_shared_patients else shared))
+    told = [sentence.partition("; ")[0].removeprefix(f"{where}: ") for sentence in shared]
+    return [f"Allowed by the configuration: {sentence}." for sentence in told] + checks.duplicates(used)
+
+
+def comparable(table: DataTable) -> list[str]:
+    """Name the sets whose patient keys mean the same: the splits; with Kermany's file names external sets as well.
+
+    Another hospital's patient 12 is someone else.
+    """
+    named = isinstance(table.groups, NamedRule) and table.groups.rule == "kermany"
+    return [*SPLITS, *table.external] if named else [*SPLITS]

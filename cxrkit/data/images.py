@@ -1,0 +1,187 @@
+"""Read image files as grey values, and say of any other file why it is none."""
+
+import hashlib
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cxrkit.errors import InputError
+
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # no others: some of Pillow's readers start programs
+MOST_PIXELS = 100_000_000  # radiographs have up to about 25 million
+FEWEST_PIXELS = 8  # on a side
+_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
+_WHITE_12_BIT, _WHITE_16_BIT = 4095, 65535
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_TOO_LARGE = f"more than {MOST_PIXELS // 1_000_000} megapixels"
+_readers_lock = threading.Lock()
+_readers: list[ExitStack] = []  # one a thread; the first, closed last, holds the silence
+
+
+class UnreadableImage(InputError):  # noqa: N818 - named for what it tells of a file, which is excluded rather than fatal
+    """A file that cannot be used as an image.
+
+    Attributes:
+        reason: why, in the same words for every such file, so that they can be counted.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}, only readable images can be used")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        """Pass through a process boundary with both arguments."""
+        return type(self), (self.path, self.reason)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file turned out to be.
+
+    Attributes:
+        sha256: of the file's bytes, hexadecimal; empty where it cannot be opened.
+        width, height: pixels as displayed (EXIF orientation applied); 0 where unreadable.
+        mode: Pillow's name of the pixel format (``L``, ``RGB``, ``I;16``); empty where unreadable.
+        reason: why it cannot be used, or None.
+    """
+
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    reason: str | None = None
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Read an image as grey values, whatever its format.
+
+    Colour becomes luma (``L``), EXIF orientation is applied. Values of 16 bits are scaled by their full range, those
+    that stay within 12 bits by that of 12 bits, so that detectors' usual 12-bit exports are not nearly black.
+
+    Returns:
+        uint8[height, width].
+
+    Raises:
+        UnreadableImage: the file is missing, empty, truncated, no image, too large or too small.
+    """
+    with _reading(path), path.open("rb") as file:
+        image = _opened(file, path)
+        _check_size(image, path)
+        return np.asarray(ImageOps.exif_transpose(_as_grey(image, path)))
+
+
+def probe(path: Path) -> tuple[int, int]:
+    """Decode an image to its end to know that it can be read.
+
+    Returns:
+        width and height in pixels, as displayed.
+
+    Raises:
+        UnreadableImage: see :func:`read_grey`.
+    """
+    with _reading(path):
+        width, height, _ = _probed(path.read_bytes(), path)
+    return width, height
+
+
+def inspect(path: Path) -> Inspection:
+    """Hash a file and decode it to its end; never raises for what is wrong with the file."""
+    try:
+        with _reading(path):
+            content = path.read_bytes()
+    except UnreadableImage as error:
+        return Inspection(reason=error.reason)
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        with _reading(path):
+            width, height, mode = _probed(content, path)
+    except UnreadableImage as error:
+        return Inspection(digest, reason=error.reason)
+    return Inspection(digest, width, height, mode)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        with _without_pillow_warnings():
+            yield
+    except UnreadableImage:
+        raise
+    except FileNotFoundError:
+        raise UnreadableImage(path, "missing file") from None
+    except (PermissionError, IsADirectoryError):
+        raise UnreadableImage(path, "cannot be opened") from None
+    except UnidentifiedImageError:
+        raise UnreadableImage(path, "no image by its content") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImage(path, _TOO_LARGE) from None
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - Pillow's readers raise whatever a damaged file makes them stumble over
+        raise UnreadableImage(path, "truncated or damaged") from None
+
+
+def _opened(file: IO[bytes], path: Path) -> Image.Image:
+    if not file.read(1):
+        raise UnreadableImage(path, "empty file")
+    file.seek(0)
+    return Image.open(file, formats=FORMATS)
+
+
+def _check_size(image: Image.Image, path: Path) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise UnreadableImage(path, _TOO_LARGE)
+    if min(image.size) < FEWEST_PIXELS:
+        raise UnreadableImage(path, f"less than {FEWEST_PIXELS} pixels wide or high")
+
+
+def _as_grey(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise UnreadableImage(path, "floating-point pixels, of which no white is known")
+    if image.mode not in _SIXTEEN_BIT:
+        return image.convert("L")
+    values = np.asarray(image).astype(np.float64)
+    if values.min() < 0 or values.max() > _WHITE_16_BIT:
+        raise UnreadableImage(path, "32-bit pixels, of which no white is known")
+    white = _WHITE_16_BIT if values.max() > _WHITE_12_BIT else _WHITE_12_BIT
+    grey = Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
+    grey.info.update(image.info)
+    grey.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return grey
+
+
+def _probed(content: bytes, path: Path) -> tuple[int, int, str]:
+    image = _opened(BytesIO(content), path)
+    _check_size(image, path)
+    (width, height), mode = image.size, image.mode
+    image.draft("L", (1, 1))  # a JPEG is then read to its end, but its transform made at an eighth of the size
+    _as_grey(image, path)
+    turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
+    return (height, width, mode) if turned else (width, height, mode)
+
+
+@contextmanager
+def _without_pillow_warnings() -> Iterator[None]:
+    """Silence Pillow alone, for all threads at once: ``catch_warnings`` itself must not be entered by two."""
+    with _readers_lock:
+        silence = ExitStack()
+        if not _readers:
+            silence.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _readers.append(silence)
+    try:
+        yield
+    finally:
+        with _readers_lock:
+            _readers.pop().close()

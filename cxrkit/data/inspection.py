@@ -1,0 +1,40 @@
+"""Hash and decode all images at once."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+
+from cxrkit.data.images import Inspection, inspect
+
+Progress = Callable[[int, int], None]
+"""``progress(done, total)`` is called after each image."""
+
+
+def inspected(frame: pd.DataFrame, roots: Mapping[str, Path], progress: Progress | None = None) -> pd.DataFrame:
+    """Add ``sha256``, ``width``, ``height`` and ``mode`` to a frame, and exclude the images that cannot be read.
+
+    Rows that are excluded already are not opened. Decoding runs in threads, as Pillow releases the interpreter.
+    """
+    places = [None if row.excluded else roots[str(row.split)] / str(row.image) for row in frame.itertuples(index=False)]
+    found = _inspect_all([place for place in places if place], progress)
+    results = [Inspection() if place is None else found[place] for place in places]
+    return frame.assign(
+        sha256=[result.sha256 for result in results],
+        width=[result.width for result in results],
+        height=[result.height for result in results],
+        mode=[result.mode for result in results],
+        excluded=[why or result.reason or "" for why, result in zip(frame["excluded"], results, strict=True)],
+    )
+
+
+def _inspect_all(paths: list[Path], progress: Progress | None) -> dict[Path, Inspection]:
+    found = {}
+    with ThreadPoolExecutor(max_workers=min(32, (os.cpu_count() or 1) + 2)) as pool:
+        for done, (path, result) in enumerate(zip(paths, pool.map(inspect, paths), strict=True), start=1):
+            found[path] = result
+            if progress is not None:
+                progress(done, len(paths))
+    return found
