@@ -1,0 +1,119 @@
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import cxrkit
+from cxrkit.cli import COMMANDS, cli
+
+
+@pytest.fixture
+def boom(tmp_path, monkeypatch):
+    """Make a command ``boom`` whose body is given."""
+
+    def made(body):
+        source = f"import click\nfrom cxrkit.errors import *\n@click.command()\ndef command():\n    {body}\n"
+        (tmp_path / "boom_command.py").write_text(source, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "boom_command", raising=False)
+        monkeypatch.setitem(COMMANDS, "boom", ("boom_command", "Fails."))
+
+    return made
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_has_help(name):
+    command = cli.get_command(click.Context(cli), name)
+    assert isinstance(command, click.Command)
+    shown = run(name, "--help")
+    assert shown.exit_code == 0
+    assert "--debug" in shown.stdout
+
+
+def test_help_lists_every_command_and_imports_none():
+    code = "import sys; from cxrkit.cli import COMMANDS, main; sys.argv[1:] = ['--help']\ntry: main()\n"
+    code += "except SystemExit: print([m for m, _ in COMMANDS.values() if m in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
+    for name, (_, summary) in COMMANDS.items():
+        assert f"  {name} " in shown
+        assert summary in shown
+
+
+def test_version():
+    assert run("--version").output == f"cxrkit {cxrkit.__version__}\n"
+    assert run("--version").exit_code == 0
+
+
+def test_an_unknown_command_is_told_with_the_nearest():
+    result = run("pluginz")
+    assert result.exit_code == 2
+    assert 'Error: no command "pluginz", did you mean "plugins"?' in result.stderr
+
+
+def test_wrong_input_is_a_sentence_for_each_problem_and_status_2(boom):
+    boom('raise InputError("a.toml: x: 1, allowed are 2", "a.toml: y: missing")')
+    result = run("boom")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: a.toml: x: 1, allowed are 2\nError: a.toml: y: missing\n"
+
+
+def test_failed_work_is_status_1(boom):
+    boom('raise RunError("task \\"a\\": the loss is not finite")')
+    result = run("boom")
+    assert (result.exit_code, result.stderr) == (1, 'Error: task "a": the loss is not finite\n')
+
+
+def test_the_unforeseen_is_one_sentence_that_says_how_to_see_more(boom):
+    boom("raise ValueError('two\\nlines')")
+    result = run("boom")
+    assert result.exit_code == 1
+    expected = "Error: unexpected ValueError: two lines (a fault of cxrkit or of a plugin, --debug shows where)\n"
+    assert result.stderr == expected
+
+
+@pytest.mark.parametrize("arguments", [("--debug", "boom"), ("boom", "--debug")])
+@pytest.mark.parametrize(("error", "status"), [("InputError", 2), ("ValueError", 1)])
+def test_debug_shows_the_traceback_and_keeps_the_status(boom, arguments, error, status):
+    boom(f"raise {error}('why')")
+    result = run(*arguments)
+    assert result.exit_code == status
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "boom_command.py" in result.stderr
+
+
+def test_debug_stands_after_a_subcommand_too():
+    assert run("plugins", "list", "--json", "--debug").exit_code == 0
+
+
+def test_an_interrupt_is_status_130(boom):
+    boom("raise KeyboardInterrupt")
+    result = run("boom")
+    assert (result.exit_code, result.stderr) == (130, "Error: interrupted\n")
+
+
+def test_a_commands_own_exit_status_stays(boom):
+    boom("click.get_current_context().exit(1)")
+    assert (run("boom").exit_code, run("boom").stderr) == (1, "")
+
+
+def test_python_m_cxrkit_is_the_same_command_line():
+    shown = subprocess.run([sys.executable, "-m", "cxrkit", "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"cxrkit {cxrkit.__version__}\n"
+
+
+def test_a_console_that_lacks_a_letter_shows_another(tmp_path):
+    code = "import sys, click; sys.argv[1:] = ['boom']; from cxrkit import cli\n"
+    code += "cli.COMMANDS['boom'] = ('boom_ascii', '')\ncli.main()"
+    source = "import click\n@click.command()\ndef command():\n    click.echo('≥ 1')\n"
+    (tmp_path / "boom_ascii.py").write_text(source, encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert shown.stdout == "? 1\n"
