@@ -72,7 +72,7 @@ def _strata(free: pd.DataFrame) -> pd.DataFrame:
         {
             "stratum": grouped["kind"].agg(lambda kinds: " + ".join(sorted(set(kinds)))),
             "label": grouped["label"].min(),
-            "labels": grouped["label"].agg(frozenset),  # type: ignore[type-var]  # any object is right
+            "labels": grouped["label"].agg(frozenset),
             "images": grouped.size(),
         }
     )
