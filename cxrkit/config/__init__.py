@@ -2,6 +2,7 @@
 
 from cxrkit.config.components import check_components
 from cxrkit.config.editor import json_schema
-from cxrkit.config.load import load, located
+from cxrkit.config.load import load
+from cxrkit.config.paths import located
 
 __all__ = ["check_components", "json_schema", "load", "located"]

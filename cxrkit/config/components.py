@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxrkit import options
 from cxrkit.config.origin import KeyPath
+from cxrkit.config.paths import located_option
 from cxrkit.config.schema import Configuration, DataTable, TaskTable, Use
 from cxrkit.errors import InputError
 from cxrkit.registry import Registry
@@ -76,7 +78,11 @@ def _checked_data(data: DataTable | None, right: "Plugins", check: Check) -> Dat
 def _checked(use: Use, registry: Registry, configuration: Configuration, at: KeyPath) -> Use:
     where = configuration.origin.written(at)
     factory = registry.get(use.use, where).factory
-    return Use(use=use.use, **options.check(factory, use.options, where))
+    folder = Path(configuration.origin.file).absolute().parent
+    usable = {key: located_option(value, folder) for key, value in use.options.items()}
+    checked = options.check(factory, usable, where)
+    as_written = {key: value for key, value in use.options.items() if usable[key] != value}
+    return Use(use=use.use, **checked | as_written)
 
 
 def _placed(problem: str, configuration: Configuration, at: KeyPath) -> str:

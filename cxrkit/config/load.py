@@ -12,7 +12,7 @@ from cxrkit.config.merging import merged_task
 from cxrkit.config.origin import KeyPath, Origin, label, with_selectors
 from cxrkit.config.problems import found, sentences
 from cxrkit.config.reading import apply_set, read_toml
-from cxrkit.config.schema import LATER, Configuration, TaskTable, Use
+from cxrkit.config.schema import LATER, Configuration, TaskTable
 from cxrkit.errors import InputError, nearest
 
 Problems = list[tuple[KeyPath, str]]
@@ -22,7 +22,7 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> C
     """Read a ``tasks.toml``, merge its ``[defaults]`` into every task and check everything but plugins' options.
 
     Args:
-        path: the file. Paths in it stay as they are written, see :func:`located`.
+        path: the file. Paths in it stay as they are written, see :func:`cxrkit.config.located`.
         sets: ``key=value`` that take the place of the file's, e.g. ``task.transfer.trainer.learning_rate=1e-5``.
         only: names of the tasks to keep; all when empty. The whole file is checked all the same, and
             ``evaluation.reference`` stays as it is.
@@ -40,49 +40,6 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> C
     if wrong_sets or told or configuration is None:
         raise InputError(*dict.fromkeys([*wrong_sets, *told]))
     return _selected(configuration, only).coming_from(merged.origin)
-
-
-def located(configuration: Configuration, path: Path) -> Configuration:
-    """Make the paths of a configuration absolute; they are written relative to its file.
-
-    These are the output folder, the data, the files of predictions, and each component's options that are a path.
-
-    Args:
-        configuration: as loaded, or with its components checked.
-        path: the file that it was loaded from.
-    """
-    folder = path.absolute().parent
-    update: dict[str, Any] = {
-        "run": configuration.run.model_copy(update={"output": str(folder / configuration.run.output)}),
-        "task": tuple(_located_task(task, folder) for task in configuration.task),
-    }
-    if (data := configuration.data) is not None:
-        update["data"] = data.model_copy(
-            update={
-                "root": None if data.root is None else str(folder / data.root),
-                "manifest": None if data.manifest is None else str(folder / data.manifest),
-                "dataset": None if data.dataset is None else _located_use(data.dataset, folder),
-                "external": {name: str(folder / root) for name, root in data.external.items()},
-            }
-        )
-    return configuration.model_copy(update=update)
-
-
-def _located_task(task: TaskTable, folder: Path) -> TaskTable:
-    files = task.predictions
-    return task.model_copy(
-        update={
-            "model": None if task.model is None else _located_use(task.model, folder),
-            "imbalance": _located_use(task.imbalance, folder),
-            "trainer": _located_use(task.trainer, folder),
-            "predictions": None if files is None else {name: str(folder / file) for name, file in files.items()},
-        }
-    )
-
-
-def _located_use(component: Use, folder: Path) -> Use:
-    options = {key: folder / value if isinstance(value, Path) else value for key, value in component.options.items()}
-    return Use(use=component.use, **options)
 
 
 def _apply_sets(document: dict[str, Any], origin: Origin, sets: Sequence[str]) -> tuple[Origin, list[str]]:

@@ -220,7 +220,7 @@ Crop = Annotated[
 
 
 class AugmentationTable(Table):
-    """``[augmentation]``: what training images undergo; the course's crop and flip by default."""
+    """``[augmentation]``: what training images undergo; a random crop and a flip by default."""
 
     random_resized_crop: Crop = Field(CropTable(), description="false: only resized and cropped at the centre.")
     horizontal_flip: Fraction = Field(0.5, description="Probability. A flip moves the heart to the right side.")
