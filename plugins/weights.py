@@ -63,15 +63,20 @@ def load(network: nn.Module, architecture: str, weights: str, head: str) -> None
         raise InputError(f'model "{architecture}": weights: {error.message()}') from None
     if weights == NONE:
         return
-    path = Path(weights) if Path(weights).is_file() else _downloaded(architecture, weights)
+    local = Path(weights).is_file()
+    path = Path(weights) if local else _downloaded(architecture, weights)
     body = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(f"{head}.")}
-    state = _of_body(read(path), head)
+    state = _of_body(read(path, "get the file again" if local else "delete it to have it fetched again"), head)
     _check_architecture(body, state, f"{path}: weights of another architecture than {architecture}")
     network.load_state_dict(state, strict=False)
 
 
-def read(path: Path) -> StateDict:
+def read(path: Path, remedy: str) -> StateDict:
     """Read a state dict without running anything that is in the file.
+
+    Args:
+        path: .safetensors, or anything else for PyTorch's own format.
+        remedy: what to do about a file that cannot be read.
 
     Raises:
         InputError: the file is damaged, or holds something else than tensors by name.
@@ -83,13 +88,13 @@ def read(path: Path) -> StateDict:
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: {_why_unread(error)}, give a file of the model's state_dict() alone") from None
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({_first_line(error)}), get the file again") from None
+        raise InputError(f"{path}: cannot be read ({_first_line(error)}), {remedy}") from None
     return _checked(content, path)
 
 
 def _why_unread(error: pickle.UnpicklingError) -> str:
     foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f"holds {foreign[1]}, more than tensors," if foreign else "no file of PyTorch's, or damaged"
+    return f"holds {foreign[1]}, more than tensors" if foreign else "no file of PyTorch's, or damaged"
 
 
 def _first_line(error: Exception) -> str:
@@ -114,8 +119,8 @@ def _of_body(state: StateDict, head: str) -> dict[str, Tensor]:
 def _check_architecture(body: StateDict, state: StateDict, where: str) -> None:
     differences = list(_differences(body, state))
     if differences:
-        first = differences[0]
-        raise InputError(f"{where}: {len(differences)} of {len(body)} tensors differ, the first is {first}")
+        how_many = "1 tensor differs" if len(differences) == 1 else f"{len(differences)} tensors differ"
+        raise InputError(f"{where}: {how_many}, the first is {differences[0]}")
 
 
 def _differences(body: StateDict, state: StateDict) -> Iterator[str]:
