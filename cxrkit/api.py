@@ -48,7 +48,7 @@ class ManifestRow:
 
 
 DatasetIndex: TypeAlias = Callable[..., Iterable[ManifestRow]]
-"""``index(root: Path, *, …options)`` lists the images below a folder; an ``InputError`` says that it is not readable."""
+"""``index(root: Path, *, …options)`` lists the images below a folder; an ``InputError`` says why it cannot be read."""
 
 
 # ── Training ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -215,6 +215,7 @@ class Threshold:
         set: the set that it was chosen on, ``val``; None for ``fixed``.
         n: images of that set; None for ``fixed``.
         target: the rule's own parameter (a sensitivity, a specificity), if it has one.
+        note: a sentence where the rule could not do what it was asked to, e.g. a target beyond what n images can tell.
     """
 
     value: float
@@ -222,6 +223,7 @@ class Threshold:
     set: str | None = None
     n: int | None = None
     target: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ class ThresholdRecord(BaseModel):
     set: str | None = None
     n: int | None = None
     target: float | None = None
+    note: str | None = None
 
 
 TaskKind = Literal["trained", "predictions", "ensemble", "checkpoint"]
@@ -221,7 +222,7 @@ class Timing(Document):
 class CamEntry(BaseModel):
     """One overlay: paths are relative to the task's ``cam`` folder."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     image: str
     class_name: str = Field(alias="class")  # the class whose evidence is shown

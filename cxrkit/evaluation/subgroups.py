@@ -1,0 +1,61 @@
+"""The manifest's columns that subgroups are made of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxrkit.api import Predictions, TextArray
+from cxrkit.errors import InputError, nearest
+from cxrkit.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MOST_VALUES = 50
+NOT_OFFERED = {"image", "split", "sha256", "excluded"}
+
+
+@dataclass(frozen=True)
+class Subgroups:
+    """Column → image → value."""
+
+    columns: Mapping[str, Mapping[str, str]]
+
+    def of(self, found: Predictions) -> dict[str, TextArray]:
+        """Align the columns with predictions: column → str[n], empty where an image has no value."""
+        images = found.images.tolist()
+        return {
+            column: np.array([values.get(image, "") for image in images], dtype=np.str_)
+            for column, values in self.columns.items()
+        }
+
+
+def read_subgroups(run: RunDirectory, columns: Sequence[str]) -> Subgroups:
+    """Read the columns from ``manifest.csv``.
+
+    Raises:
+        InputError: there is no manifest, a column is missing, or it has too many values to be subgroups.
+    """
+    if not columns:
+        return Subgroups({})
+    if not run.manifest.is_file():
+        raise InputError(f"evaluation.subgroups: {', '.join(columns)} cannot be found without [data], leave it out")
+    import pandas as pd
+
+    frame = pd.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8")
+    offered = [name for name in frame.columns if name not in NOT_OFFERED]
+    problems = [_problem(name, offered, frame) for name in columns]
+    if any(problems):
+        raise InputError(*(problem for problem in problems if problem))
+    return Subgroups({name: dict(zip(frame["image"], frame[name], strict=True)) for name in columns})
+
+
+def _problem(name: str, offered: Sequence[str], frame: "DataFrame") -> str | None:
+    if name not in offered:
+        return f'evaluation.subgroups: the manifest has no column "{name}", {nearest(name, offered)}'
+    values = len(set(frame[name]))
+    if values > MOST_VALUES:
+        return f'evaluation.subgroups: column "{name}" has {values} values, at most {MOST_VALUES} are allowed'
+    return None

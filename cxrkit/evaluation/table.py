@@ -1,0 +1,115 @@
+"""CSV files as they come from spreadsheets and vendors, read with every bad cell named by row and column."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxrkit.errors import InputError, nearest
+
+MOST_TOLD = 20  # problems of one file that are told one by one
+
+
+@dataclass
+class Sheet:
+    """A CSV file's columns as text, under cxrkit's names, and the problems found so far.
+
+    Attributes:
+        path: the file, for messages.
+        columns: name → cells of all rows.
+        given: cxrkit's name → the file's own, where the user mapped it.
+        rows: how many rows there are below the header.
+    """
+
+    path: Path
+    columns: dict[str, list[str]]
+    given: Mapping[str, str]
+    rows: int
+    problems: list[str] = field(default_factory=list)
+
+    def shown(self, name: str) -> str:
+        """Return the name that the column has in the file."""
+        return self.given.get(name, name)
+
+    def complain(self, row: int, name: str, sentence: str) -> None:
+        """Note what is wrong with a cell; ``row`` counts from 0 below the header."""
+        self.problems.append(f"{self.path}: row {row + 2}, column {self.shown(name)}: {sentence}")
+
+    def missing(self, name: str) -> None:
+        """Note that a column is not there."""
+        hint = nearest(self.shown(name), self.columns)
+        self.problems.append(f'{self.path}: column "{self.shown(name)}" is missing, {hint}')
+
+    def stop_if_wrong(self) -> None:
+        """Raise what was noted.
+
+        Raises:
+            InputError: with one sentence for each problem, the first ones told singly.
+        """
+        if not self.problems:
+            return
+        more = len(self.problems) - MOST_TOLD
+        rest = [f"{self.path}: {more} more problems like these"] if more > 0 else []
+        raise InputError(*self.problems[:MOST_TOLD], *rest)
+
+
+def read_sheet(path: Path, given: Mapping[str, str]) -> Sheet:
+    """Read a comma-separated UTF-8 file, with or without a byte order mark.
+
+    Args:
+        path: the file.
+        given: cxrkit's column name → the file's own.
+
+    Raises:
+        InputError: it is missing, empty, no UTF-8, not separated by commas, ragged, or has a column twice.
+    """
+    header, body = _rows(path)
+    width = len(header)
+    ragged = [row for row, cells in enumerate(body) if len(cells) != width]
+    if ragged:
+        found = f"row {ragged[0] + 2} has {len(body[ragged[0]])} cells, the header has {width}"
+        raise InputError(f"{path}: {found}{f' (so have {len(ragged) - 1} more rows)' if len(ragged) > 1 else ''}")
+    columns = list(zip(*body, strict=True)) if body else [()] * width
+    named = {name: [cell.strip() for cell in cells] for name, cells in zip(header, columns, strict=True)}
+    return Sheet(path, _renamed(path, named, given), given, len(body))
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if any(cell.strip() for cell in row)]
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file, give the path of a CSV of predictions") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no UTF-8 text, save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{path}: is no readable CSV ({error}), save it as CSV with commas") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), give a readable CSV file") from None
+    if not rows:
+        raise InputError(f"{path}: is empty, a header and a row for each image are needed")
+    header = [cell.strip() for cell in rows[0]]
+    _check_header(path, header)
+    return header, rows[1:]
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            raise InputError(f"{path}: is separated by {name}, save it as CSV with commas and decimal points")
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        raise InputError(f"{path}: the header has column {_listed(doubled)} twice, each may be there once")
+
+
+def _renamed(path: Path, named: dict[str, list[str]], given: Mapping[str, str]) -> dict[str, list[str]]:
+    missing = [theirs for theirs in given.values() if theirs not in named]
+    if missing:
+        raise InputError(*(f'{path}: column "{name}" is missing, {nearest(name, named)}' for name in missing))
+    ours = {theirs: name for name, theirs in given.items()}
+    kept = {name: cells for name, cells in named.items() if name not in given}
+    return kept | {ours[name]: cells for name, cells in named.items() if name in ours}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,312 @@
+"""Confidence intervals that know which images are of one patient. Never NaN, never of zero width at 0 or 1."""
+
+from math import inf, log, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+from scipy.stats import binom, norm, rankdata
+
+from cxrkit.api import FloatArray, IntArray, TextArray
+
+
+class Interval(NamedTuple):
+    """A confidence interval and how it was made.
+
+    Attributes:
+        low: lower bound, or None where there is no interval.
+        high: upper bound, or None.
+        method: in words, e.g. ``Wilson, design effect 1.8``; None where there is no interval.
+    """
+
+    low: float | None
+    high: float | None
+    method: str | None
+
+
+class Proportion(NamedTuple):
+    """A share of images with its interval.
+
+    Attributes:
+        value: 0 … 1, or None where there are no images.
+        interval: Wilson's.
+        n: images.
+        n_patients: of these images.
+    """
+
+    value: float | None
+    interval: Interval
+    n: int
+    n_patients: int
+
+
+NONE = Interval(None, None, None)
+
+
+def quantile(level: float) -> float:
+    """Return the standard normal quantile of a two-sided interval: 1.96 for a level of 0.95."""
+    return float(norm.ppf((1 + level) / 2))
+
+
+def patient_index(patients: TextArray) -> IntArray:
+    """Number the patients 0, 1, … in the order of their names: int64[n]."""
+    return np.unique(patients, return_inverse=True)[1].astype(np.int64)
+
+
+def wilson(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Compute Wilson's score interval of a proportion (Wilson 1927).
+
+    Args:
+        successes: 0 … n; may be fractional after a correction of n.
+        n: more than 0.
+        level: of confidence.
+
+    Returns:
+        Lower and upper bound, within 0 … 1 and around ``successes / n``.
+    """
+    z = quantile(level)
+    share = successes / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(max(share * (1 - share), 0) / n + z**2 / (4 * n**2))
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
+
+
+def design_effect(success: NDArray[np.bool_], patients: IntArray) -> float | None:
+    """Estimate by how much dependence within patients inflates a proportion's variance (Rao & Scott 1992).
+
+    Args:
+        success: bool[n].
+        patients: int64[n], the patients' numbers.
+
+    Returns:
+        At least 1; None where it cannot be estimated: all or none succeed, or there is one patient.
+    """
+    _, place = np.unique(patients, return_inverse=True)
+    sizes = np.bincount(place)
+    share = success.mean()
+    if len(sizes) < 2 or share in (0, 1):  # noqa: PLR2004  # one patient has no variance between patients
+        return None
+    residuals = np.bincount(place, weights=success) - share * sizes
+    between = len(sizes) / (len(sizes) - 1) * np.sum(residuals**2) / len(success) ** 2
+    return max(1.0, float(between / (share * (1 - share) / len(success))))
+
+
+def proportion(success: NDArray[np.bool_], patients: IntArray, level: float = 0.95) -> Proportion:
+    """Estimate a proportion with Wilson's interval, n corrected by the design effect where patients have many images.
+
+    Where all or none succeed the design effect cannot be estimated, and n is the number of patients: what complete
+    dependence within patients would leave.
+
+    Args:
+        success: bool[n].
+        patients: int64[n], the patients' numbers.
+        level: of confidence.
+    """
+    n, n_patients = len(success), len(np.unique(patients))
+    if n == 0:
+        return Proportion(None, NONE, 0, 0)
+    share = float(success.mean())
+    if n == n_patients:
+        return Proportion(share, Interval(*wilson(success.sum(), n, level), "Wilson"), n, n_patients)
+    effect = design_effect(success, patients)
+    if effect is None:
+        bounds, method = wilson(share * n_patients, n_patients, level), "Wilson, n = patients"
+    else:
+        bounds, method = wilson(share * n / effect, n / effect, level), f"Wilson, design effect {effect:.2f}"
+    return Proportion(share, Interval(*bounds, method), n, n_patients)
+
+
+# ── Areas under the ROC curve ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def auc_interval(truth: NDArray[np.bool_], score: FloatArray, patients: IntArray, level: float = 0.95) -> Interval:
+    """Compute the interval of an area under the ROC curve, on the logit scale.
+
+    DeLong's variance (DeLong et al. 1988, computed as by Sun & Xu 2014) where every patient has one image, Obuchowski's
+    (1997) where any has more. Where that variance is 0 (perfect separation, few cases), Newcombe's score-like interval
+    of the numbers of patients (2006, part 2, method 5).
+
+    Args:
+        truth: bool[n].
+        score: float64[n], finite.
+        patients: int64[n].
+        level: of confidence.
+    """
+    if truth.all() or not truth.any():
+        return NONE
+    areas, covariance = auc_covariance(truth, score[:, None], patients)
+    area, variance = float(areas[0]), float(covariance[0, 0])
+    if not 0 < area < 1 or not variance > 0:
+        positives, negatives = len(np.unique(patients[truth])), len(np.unique(patients[~truth]))
+        return Interval(*newcombe_auc(area, positives, negatives, level), "Newcombe 2006, n = patients")
+    middle, half = log(area / (1 - area)), quantile(level) * sqrt(variance) / (area * (1 - area))
+    return Interval(float(expit(middle - half)), float(expit(middle + half)), auc_method(patients) + ", logit")
+
+
+def auc_method(patients: IntArray) -> str:
+    """Name the variance that ``auc_covariance`` computes for these patients."""
+    return "DeLong" if len(np.unique(patients)) == len(patients) else "Obuchowski"
+
+
+def auc_covariance(truth: NDArray[np.bool_], scores: FloatArray, patients: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Compute areas under ROC curves of the same images and their covariance (Obuchowski 1997).
+
+    Obuchowski sums DeLong's structural components by patient; with one image per patient it is DeLong's covariance.
+
+    Args:
+        truth: bool[n], with both classes.
+        scores: float64[n, k], one column for each model.
+        patients: int64[n].
+
+    Returns:
+        float64[k] and float64[k, k]; the covariance is NaN where a class has a single patient.
+    """
+    areas, components = _structural_components(truth, scores)
+    _, place = np.unique(patients, return_inverse=True)
+    deviations = components - areas
+    positive = _sums(np.where(truth[:, None], deviations, 0), place)
+    negative = _sums(np.where(truth[:, None], 0, deviations), place)
+    m, n = int(truth.sum()), int((~truth).sum())
+    clusters = len(positive)
+    with_positive, with_negative = len(np.unique(place[truth])), len(np.unique(place[~truth]))
+    if min(with_positive, with_negative) < 2:  # noqa: PLR2004  # one patient has no variance between patients
+        return areas, np.full((len(areas), len(areas)), np.nan)
+    s10 = with_positive / ((with_positive - 1) * m) * positive.T @ positive
+    s01 = with_negative / ((with_negative - 1) * n) * negative.T @ negative
+    s11 = clusters / (clusters - 1) * positive.T @ negative
+    return areas, s10 / m + s01 / n + (s11 + s11.T) / (m * n)
+
+
+def newcombe_auc(area: float, positives: int, negatives: int, level: float = 0.95) -> tuple[float, float]:
+    """Compute an interval of an area under the ROC curve from it and the class sizes (Newcombe 2006, method 5).
+
+    Score-like: at each bound the variance is the one that Hanley & McNeil (1982) give for an area of that size.
+
+    Args:
+        area: 0 … 1, both ends included.
+        positives: at least 1.
+        negatives: at least 1.
+        level: of confidence.
+    """
+    z, others = quantile(level), (positives + negatives) / 2 - 1
+
+    def excess(theta: float) -> float:
+        spread = theta * (1 - theta) * (1 + others * (1 - theta) / (2 - theta) + others * theta / (1 + theta))
+        return (area - theta) ** 2 - z**2 * spread / (positives * negatives)
+
+    low = float(brentq(excess, 0, min(area, 1 - 1e-9))) if area > 0 else 0.0  # 1 itself is a root too, and no bound
+    high = 1 - newcombe_auc(1 - area, positives, negatives, level)[0] if area < 1 else 1.0
+    return low, high
+
+
+def _structural_components(truth: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the areas float64[k] and each image's share of wins against the other class, float64[n, k]."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    everywhere = rankdata(scores, axis=0)
+    components = np.empty_like(scores)
+    components[truth] = (everywhere[truth] - rankdata(scores[truth], axis=0)) / negatives
+    components[~truth] = 1 - (everywhere[~truth] - rankdata(scores[~truth], axis=0)) / positives
+    return components[truth].mean(axis=0), components
+
+
+def _sums(values: FloatArray, place: IntArray) -> FloatArray:
+    return np.stack([np.bincount(place, weights=column) for column in values.T], axis=1)
+
+
+# ── Differences of two models on the same images ──────────────────────────────────────────────────────────────────────
+
+
+def paired_difference(
+    success: NDArray[np.bool_], reference: NDArray[np.bool_], patients: IntArray, level: float = 0.95
+) -> Interval:
+    """Compute the interval of the difference of two proportions on the same images (Bonett & Price 2012).
+
+    Their adjusted Wald interval, with n divided by the design effect of the differences where patients have many
+    images, or replaced by the number of patients where that effect cannot be estimated.
+
+    Args:
+        success: bool[n], of the model.
+        reference: bool[n], of the model that it is compared with.
+        patients: int64[n].
+        level: of confidence.
+    """
+    n, n_patients = len(success), len(np.unique(patients))
+    if n == 0:
+        return NONE
+    gained, lost = float((success & ~reference).mean()), float((~success & reference).mean())
+    effective, method = float(n), "Bonett-Price"
+    if n_patients < n:
+        effect = _effect_on_differences(success, reference, patients)
+        effective = n_patients if effect is None else n / effect
+        method += ", n = patients" if effect is None else f", design effect {effect:.2f}"
+    gained, lost = ((share * effective + 1) / (effective + 2) for share in (gained, lost))
+    half = quantile(level) * sqrt((gained + lost - (gained - lost) ** 2) / (effective + 2))
+    return Interval(max(gained - lost - half, -1.0), min(gained - lost + half, 1.0), method)
+
+
+def _effect_on_differences(
+    success: NDArray[np.bool_], reference: NDArray[np.bool_], patients: IntArray
+) -> float | None:
+    _, place = np.unique(patients, return_inverse=True)
+    differences = success.astype(np.float64) - reference
+    variance = float(differences.var())
+    sizes = np.bincount(place)
+    if variance == 0 or len(sizes) < 2:  # noqa: PLR2004  # one patient has no variance between patients
+        return None
+    residuals = np.bincount(place, weights=differences) - differences.mean() * sizes
+    between = len(sizes) / (len(sizes) - 1) * float(np.sum(residuals**2)) / len(success) ** 2
+    return max(1.0, between / (variance / len(success)))
+
+
+def swap_test(differences: IntArray) -> float:
+    """Test by swapping two models' results within whole patients, exactly: every swap is as likely as none.
+
+    With one image per patient it is McNemar's exact test (1947).
+
+    Args:
+        differences: int64[patients], how many more of a patient's images the one model has right than the other.
+
+    Returns:
+        Two-sided p value.
+    """
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    reach = int(np.sum(sizes * counts))
+    distribution = np.ones(1)  # of the sum that random signs give, in steps of 2 from -reach
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        steps = np.zeros(size * count + 1)
+        steps[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = np.convolve(distribution, steps)
+    sums = np.arange(-reach, reach + 1, 2)
+    return min(1.0, float(distribution[np.abs(sums) >= abs(int(differences.sum()))].sum()))
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Adjust p values of one family so that the chance of any false claim stays at the level (Holm 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
+    result = np.empty(len(p_values))
+    result[order] = adjusted
+    return [float(p) for p in result]
+
+
+def ratio_interval(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float]:
+    """Compute the interval of a ratio of two independent estimates from their own intervals (Donner & Zou 2012).
+
+    Args:
+        first: value, lower and upper bound of the numerator, at least 0.
+        second: the same of the denominator.
+
+    Returns:
+        Bounds, the upper one infinite where the denominator may be 0.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    slope = a_low * (2 * a - a_low)
+    root = sqrt(max((a * b) ** 2 - slope * b_high * (2 * b - b_high), 0))
+    low = slope / (a * b + root) if slope > 0 else 0.0
+    if b_low <= 0:
+        return low, inf
+    divisor = b_low * (2 * b - b_low)
+    return low, (a * b + sqrt(max((a * b) ** 2 - a_high * (2 * a - a_high) * divisor, 0))) / divisor
