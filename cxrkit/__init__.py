@@ -1,6 +1,7 @@
 """Evaluate and compare chest X-ray classifiers.
 
-Public, for plugins: :data:`hookimpl`, the modules :mod:`cxrkit.api`, :mod:`cxrkit.errors` and :mod:`cxrkit.metrics`.
+Public, for plugins: :data:`hookimpl`, the modules :mod:`cxrkit.api`, :mod:`cxrkit.errors` and, for metric reporters,
+:mod:`cxrkit.metrics`, :mod:`cxrkit.intervals` and :mod:`cxrkit.bootstrap`.
 """
 
 from typing import TYPE_CHECKING

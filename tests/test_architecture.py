@@ -38,7 +38,7 @@ ORDER = [
 ]
 """A module or package of ``cxrkit`` imports only what stands before it."""
 
-PUBLIC = {"cxrkit", "cxrkit.api", "cxrkit.errors", "cxrkit.metrics"}
+PUBLIC = {"cxrkit", "cxrkit.api", "cxrkit.errors", "cxrkit.metrics", "cxrkit.intervals", "cxrkit.bootstrap"}
 TORCH = {"torch", "torchvision", "torchcam", "lightning_fabric", "lightning", "tensorboard", "timm"}
 TRAINING_PLUGINS = {"models.py", "imbalance.py", "trainers.py", "trackers.py"}
 
