@@ -104,6 +104,7 @@ class TrainingContext(Protocol):
         seed: of this training.
         directory: the folder of this task and seed.
         train_size: images that one epoch visits, over all devices together.
+        selected_epoch: set by the trainer: the epoch (from 1) whose weights the model has at the end; None if unknown.
     """
 
     fabric: "Fabric"
@@ -115,6 +116,7 @@ class TrainingContext(Protocol):
     seed: int
     directory: Path
     train_size: int
+    selected_epoch: int | None
 
     def steps_per_epoch(self) -> int:
         """Count the optimiser steps of one epoch."""

@@ -1,0 +1,277 @@
+"""The built-in trainer: one loop for one CPU, one GPU or many, on lightning-fabric."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from cxrkit import hookimpl
+from cxrkit.api import Batch, Trainer, TrainingContext
+from cxrkit.errors import RunError
+
+from .schedules import Scheduler, Schedules, schedules
+
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Selection = Literal["val_roc_auc", "val_average_precision", "val_accuracy", "val_balanced_accuracy", "val_loss"]
+
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+@hookimpl
+def cxrkit_register_trainers() -> Mapping[str, Trainer]:
+    """Offer the trainer on lightning-fabric."""
+    return {"fabric": fit}
+
+
+def fit(  # noqa: PLR0913 - each is an option of tasks.toml
+    context: TrainingContext,
+    *,
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3,
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+    weight_decay: NotNegative = 0.0,
+    momentum: Share = 0.9,
+    scheduler: Scheduler = "none",
+    warmup_epochs: NotNegative = 0.0,
+    label_smoothing: Share = 0.0,
+    ema: Share = 0.0,
+    gradient_clip: NotNegative = 0.0,
+    early_stopping: Annotated[int, Field(ge=0)] = 0,
+    select: Selection = "val_roc_auc",
+) -> None:
+    """Train by gradient descent on any device or several, and keep the weights of the best epoch.
+
+    Args:
+        context: the training.
+        learning_rate: at its highest.
+        optimizer: Adam (as in the course), AdamW or SGD.
+        weight_decay: L2 penalty of Adam and SGD, decoupled in AdamW.
+        momentum: of SGD.
+        scheduler: ``cosine`` falls to 0 in a half wave, ``step`` divides by 10 after each third of the epochs,
+            ``plateau`` divides by 10 after 3 epochs without a better ``select``, ``one-cycle`` rises and falls again.
+        warmup_epochs: epochs of linear rise at the beginning; of ``one-cycle`` its rising part, by default 30 %.
+        label_smoothing: share of the target that is spread over all classes.
+        ema: decay per step of the weights' moving average, which is evaluated and kept in their place; 0 is none.
+        gradient_clip: largest norm of the gradient; 0 is none.
+        early_stopping: epochs without a better ``select`` after which training ends; 0 is never.
+        select: validation figure that chooses the best epoch; among equals the lower ``val_loss``.
+
+    Raises:
+        RunError: the loss is not finite, or the figure to select by cannot be computed.
+    """
+    falling = select.endswith("_loss")
+    network = context.fabric.setup(context.model.to(memory_format=torch.channels_last))
+    raw = _optimizer(context, optimizer, learning_rate, weight_decay, momentum)
+    training = Training(
+        context=context,
+        network=network,
+        raw_optimizer=raw,
+        optimizer=context.fabric.setup_optimizers(raw),
+        criterion=_criterion(context, label_smoothing),
+        schedules=schedules(raw, scheduler, context.epochs, context.steps_per_epoch(), warmup_epochs, falling=falling),
+        average=_average(context.model, ema) if ema else None,
+        gradient_clip=gradient_clip,
+        select=select,
+        patience=early_stopping,
+    )
+    _resume(training, context.restore())
+    while not _finished(training):
+        _run_epoch(training)
+    _take_best(training)
+
+
+@dataclass
+class Best:
+    """The epoch whose weights are kept.
+
+    Attributes:
+        epoch: from 1; 0 before the first.
+        key: its figure, turned so that more is better, and its negative loss, which decides among equals.
+        weights: of the network that was evaluated, on the CPU.
+    """
+
+    epoch: int
+    key: tuple[float, float]
+    weights: dict[str, Tensor]
+
+
+@dataclass
+class Training:
+    """A training under way; the options are those of :func:`fit`.
+
+    Attributes:
+        network: the model as lightning-fabric wraps it.
+        raw_optimizer: the optimiser as torch has it.
+        optimizer: as lightning-fabric wraps it.
+        criterion: mean loss of logits and labels.
+        average: of the weights, or None.
+        best: the best epoch so far.
+        epoch: the last one, from 1; 0 before the first.
+    """
+
+    context: TrainingContext
+    network: Any
+    raw_optimizer: torch.optim.Optimizer
+    optimizer: Any
+    criterion: Criterion
+    schedules: Schedules
+    average: AveragedModel | None
+    gradient_clip: float
+    select: str
+    patience: int
+    best: Best | None = None
+    epoch: int = 0
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network whose figures count: the moving average, where there is one."""
+        return self.context.model if self.average is None else self.average.module
+
+
+# ── Set-up ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _optimizer(
+    context: TrainingContext, name: str, learning_rate: float, weight_decay: float, momentum: float
+) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in context.model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise RunError("the model has no trainable parameter, freeze fewer layers")
+    fused = True if context.fabric.device.type == "cpu" else None  # on a GPU it would forbid clipping in fp16
+    if name == "sgd":
+        return torch.optim.SGD(trained, learning_rate, momentum, weight_decay=weight_decay, fused=fused)
+    kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
+    return kind(trained, learning_rate, weight_decay=weight_decay, fused=fused)
+
+
+def _criterion(context: TrainingContext, label_smoothing: float) -> Criterion:
+    imbalance = context.imbalance
+    if imbalance.loss is not None:
+        return imbalance.loss
+    weights = _class_weights(context)
+    return nn.CrossEntropyLoss(weight=weights, label_smoothing=label_smoothing)
+
+
+def _class_weights(context: TrainingContext) -> Tensor | None:
+    weights = context.imbalance.class_weights
+    if weights is None:
+        return None
+    return torch.as_tensor(weights, dtype=torch.float32, device=context.fabric.device)
+
+
+def _average(model: nn.Module, decay: float) -> AveragedModel:
+    averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]  # torch has it so
+    return AveragedModel(model, multi_avg_fn=averaging, use_buffers=True)
+
+
+# ── Epochs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _finished(training: Training) -> bool:
+    if training.best is not None and training.patience:
+        stale = training.epoch - training.best.epoch
+        return stale >= training.patience or training.epoch >= training.context.epochs
+    return training.epoch >= training.context.epochs
+
+
+def _run_epoch(training: Training) -> None:
+    context = training.context
+    training.epoch += 1
+    rate = training.raw_optimizer.param_groups[0]["lr"]
+    training.network.train()
+    for batch in context.train_batches(training.epoch):
+        context.step_finished(_step(training, batch))
+    figures = context.validate(training.evaluated)
+    _judge(training, figures)
+    context.epoch_finished({"epoch": training.epoch, "learning_rate": rate, **figures})
+    context.save(_state(training))
+
+
+def _step(training: Training, batch: Batch) -> Tensor:
+    """Make one optimiser step and return its loss, of which the mean over all devices is the global batch's."""
+    fabric = training.context.fabric
+    training.optimizer.zero_grad()
+    logits = training.network(batch.images).float()
+    loss = training.criterion(logits, batch.labels)
+    if fabric.world_size > 1:
+        loss = loss * _weight_of_device(training, batch.labels)
+    fabric.backward(loss)
+    if training.gradient_clip:
+        fabric.clip_gradients(training.network, training.optimizer, max_norm=training.gradient_clip)
+    training.optimizer.step()
+    training.schedules.step_finished()
+    if training.average is not None:
+        training.average.update_parameters(training.context.model)
+    return loss.detach()
+
+
+def _weight_of_device(training: Training, labels: Tensor) -> Tensor:
+    """Weigh this device's mean loss so that the gradients' mean over devices is that of the whole batch."""
+    fabric = training.context.fabric
+    weights = getattr(training.criterion, "weight", None)
+    mass = labels.new_tensor(len(labels), dtype=torch.float32) if weights is None else weights[labels].sum()
+    total = fabric.all_reduce(mass.clone(), reduce_op="sum")
+    return mass * fabric.world_size / total  # type: ignore[operator]  # a tensor in, a tensor out
+
+
+def _judge(training: Training, figures: Mapping[str, float]) -> None:
+    if training.select not in figures:
+        raise RunError(
+            f"epoch {training.epoch}: {training.select} cannot be computed on this validation set, "
+            f"select one of {', '.join(sorted(figures))}"
+        )
+    figure = figures[training.select]
+    training.schedules.epoch_finished(figure)
+    key = (-figure if training.select.endswith("_loss") else figure, -figures["val_loss"])
+    if training.best is None or key > training.best.key:
+        weights = {name: value.detach().to("cpu", copy=True) for name, value in training.evaluated.state_dict().items()}
+        training.best = Best(training.epoch, key, weights)
+
+
+def _take_best(training: Training) -> None:
+    if training.best is not None:
+        training.context.model.load_state_dict(training.best.weights)
+        training.context.selected_epoch = training.best.epoch
+
+
+# ── Going on ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _state(training: Training) -> dict[str, Any]:
+    best = training.best
+    return {
+        "epoch": training.epoch,
+        "model": training.context.model.state_dict(),
+        "optimizer": training.raw_optimizer.state_dict(),
+        "precision": training.context.fabric.strategy.precision.state_dict(),
+        "schedules": training.schedules.state(),
+        "average": None if training.average is None else training.average.state_dict(),
+        "best": None if best is None else {"epoch": best.epoch, "key": best.key, "weights": best.weights},
+    }
+
+
+def _resume(training: Training, state: Mapping[str, Any] | None) -> None:
+    if state is None:
+        return
+    training.epoch = state["epoch"]
+    training.context.model.load_state_dict(state["model"])
+    training.raw_optimizer.load_state_dict(state["optimizer"])
+    _restore_memory_order(training.raw_optimizer)
+    training.context.fabric.strategy.precision.load_state_dict(state["precision"])
+    training.schedules.resume(state["schedules"])
+    if training.average is not None:
+        training.average.load_state_dict(state["average"])
+    training.best = None if state["best"] is None else Best(**state["best"])
+
+
+def _restore_memory_order(optimizer: torch.optim.Optimizer) -> None:
+    """Lay out the optimiser's tensors like the parameters that they belong to, as at the start of a training."""
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,72 @@
+"""The process that trains or explains: ``python -m cxrkit.training.child train|explain PLAN.json``.
+
+Its standard output carries events alone, one JSON a line (:data:`cxrkit.plans.Event`); everything else goes to standard
+error. Exit status: 0 done, 1 the work failed, 2 the input was wrong.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from cxrkit.errors import CxrkitError, InputError
+from cxrkit.plans import ExplainPlan, Failed, Finished, TrainingPlan
+from cxrkit.training.events import Events
+
+INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out a plan and return the exit status."""
+    events = Events()
+    try:
+        _carry_out(arguments, events)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
+        events.tell(_failure(error))
+        return error.exit_status if isinstance(error, CxrkitError) else 1
+    events.tell(Finished())
+    return 0
+
+
+def _carry_out(arguments: list[str], events: Events) -> None:
+    match arguments:
+        case ["train", plan]:
+            _train(Path(plan), events)
+        case ["explain", plan]:
+            _explain(Path(plan), events)
+        case _:
+            raise InputError(f"cxrkit.training.child: got {arguments}, allowed are train PLAN and explain PLAN")
+
+
+def _train(plan: Path, events: Events) -> None:
+    read = TrainingPlan.read(plan)
+    # cuBLAS reads it once, when CUDA starts; without it its sums differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from cxrkit.training.train import train
+
+    train(read, events)
+
+
+def _explain(plan: Path, events: Events) -> None:
+    read = ExplainPlan.read(plan)
+    events.divert_descriptor()
+    from cxrkit.training.explain import explain
+
+    explain(read, events.tell)
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, CxrkitError):
+        return Failed(message=str(error), input_error=isinstance(error, InputError))
+    traceback.print_exception(error)
+    from cxrkit.training.train import is_want_of_memory
+
+    if is_want_of_memory(error):
+        return Failed(message="memory ran out, use a smaller batch_size or image_size")
+    return Failed(message=f"unexpected {type(error).__name__}: {error} (the traceback is in the log)")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""Loads images: training images are decoded once where memory allows, evaluated ones ahead in threads."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cxrkit.data.images import UnreadableImage, read_grey
+from cxrkit.files import digest
+from cxrkit.training.augmentation import Augmentation
+from cxrkit.training.images import Grey, view, within
+from cxrkit.training.order import Visit
+
+SHARE_OF_MEMORY = 4  # decoded images take up to a quarter of the machine's memory
+MOST_CACHED_BYTES = 16 << 30
+AHEAD = 32  # images that each thread may be ahead of the network
+
+
+@dataclass
+class TrainImages(Dataset[Grey]):
+    """Training images, augmented for a visit.
+
+    Attributes:
+        paths: of the files.
+        names: of the images, which their augmentation is seeded by.
+        augmentation: what they undergo.
+        seed: of the training.
+        budget: bytes that may still be taken by decoded images.
+        threads: that decode.
+    """
+
+    paths: Sequence[Path]
+    names: Sequence[str]
+    augmentation: Augmentation
+    seed: int
+    budget: int
+    threads: int
+    _kept: dict[int, Grey] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Turn the names into numbers once."""
+        self._keys = [int(digest(name)[:16], 16) for name in self.names]
+
+    def __getitem__(self, visit: Visit) -> Grey:
+        """Return uint8[image_size, image_size]."""
+        return self.__getitems__([visit])[0]
+
+    def __getitems__(self, visits: Sequence[Visit]) -> list[Grey]:
+        """Return a batch; torch's loader asks for it where it is there."""
+        greys = self._decoded(sorted({visit.image for visit in visits}))
+        return [
+            self.augmentation(greys[image], (self.seed, epoch, self._keys[image], occurrence))
+            for epoch, image, occurrence in visits
+        ]
+
+    def _decoded(self, images: Sequence[int]) -> dict[int, Grey]:
+        missing = [image for image in images if image not in self._kept]
+        found = {image: self._kept[image] for image in images if image in self._kept}
+        if missing:
+            with ThreadPoolExecutor(self.threads) as pool:
+                found |= zip(missing, pool.map(self._read, missing), strict=True)
+        for image in missing:
+            self._keep(image, found[image])
+        return found
+
+    def _read(self, image: int) -> Grey:
+        return within(read_grey(self.paths[image]), self.augmentation.stored_side)
+
+    def _keep(self, image: int, grey: Grey) -> None:
+        if grey.nbytes <= self.budget:
+            self.budget -= grey.nbytes
+            self._kept[image] = grey
+
+
+class TrainLoader:
+    """Gives the augmented batches of one device's visits, from worker processes or from this one."""
+
+    def __init__(self, images: TrainImages, workers: int, *, pin: bool) -> None:
+        """Take the images, and in how many processes they are prepared (0: in this one, by ``images.threads``)."""
+        self._visits: list[list[Visit]] = []
+        images.budget //= max(1, workers)
+        self._loader = DataLoader(
+            images,
+            batch_sampler=_Current(self._visits),
+            collate_fn=_stacked,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=pin,
+        )
+
+    def batches(self, visits: list[list[Visit]]) -> Iterator[Tensor]:
+        """Yield uint8[n, image_size, image_size] for each list of visits."""
+        self._visits[:] = visits
+        yield from self._loader
+
+
+class _Current:
+    """The batches of the epoch under way; torch's loader reads it anew in each epoch."""
+
+    def __init__(self, visits: list[list[Visit]]) -> None:
+        self.visits = visits
+
+    def __iter__(self) -> Iterator[list[Visit]]:
+        return iter(self.visits)
+
+    def __len__(self) -> int:
+        return len(self.visits)
+
+
+def _stacked(greys: list[Grey]) -> Tensor:
+    return torch.from_numpy(np.stack(greys))
+
+
+def cache_bytes() -> int:
+    """Say how many bytes decoded images may take in all."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        memory = 8 << 30
+    return min(memory // SHARE_OF_MEMORY, MOST_CACHED_BYTES)
+
+
+def views(paths: Sequence[Path], image_size: int, threads: int) -> Iterator[Grey | str]:
+    """Yield what an evaluated network sees of each file, in order, decoded ahead in threads.
+
+    Yields:
+        uint8[image_size, image_size], or why the file cannot be read.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        rest = iter(paths)
+        load = partial(_view_or_reason, image_size=image_size)
+        ahead: deque[Future[Grey | str]] = deque(pool.submit(load, path) for path in islice(rest, AHEAD * threads))
+        while ahead:
+            done = ahead.popleft().result()
+            ahead.extend(pool.submit(load, path) for path in islice(rest, 1))
+            yield done
+
+
+def _view_or_reason(path: Path, *, image_size: int) -> Grey | str:
+    try:
+        return view(read_grey(path), image_size)
+    except UnreadableImage as error:
+        return error.reason

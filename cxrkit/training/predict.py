@@ -1,0 +1,173 @@
+"""What a network says of images, always in fp32, and how right it is on validation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from cxrkit import metrics
+from cxrkit.api import FloatArray, IntArray, Predictions
+from cxrkit.evaluation.predictions import softmax
+from cxrkit.training.images import Grey, normalised
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Images to be predicted, and what is known of them.
+
+    Attributes:
+        name: ``val``, ``test`` or an external set's.
+        images: their names.
+        paths: their files.
+        patients: their patients' keys.
+        labels: int64[n].
+    """
+
+    name: str
+    images: list[str]
+    paths: list[Path]
+    patients: list[str]
+    labels: IntArray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, name: str, root: Path, class_names: Sequence[str]) -> "EvaluationSet":
+        """Take the usable rows of a manifest."""
+        images = frame["image"].tolist()
+        labels = np.array([class_names.index(label) for label in frame["label"]], dtype=np.int64)
+        return cls(name, images, [root / image for image in images], frame["patient"].tolist(), labels)
+
+
+class Results(NamedTuple):
+    """What a network said of a batch.
+
+    Attributes:
+        logits: float64[n, num_classes], NaN where an image could not be read.
+        status: ``ok``, or why it could not.
+    """
+
+    logits: FloatArray
+    status: list[str]
+
+
+def logits(fabric: Fabric, module: nn.Module, batches: Iterator[Grey]) -> FloatArray:
+    """Compute the logits of batches of grey values in fp32 and evaluation mode; the mode is put back afterwards.
+
+    Args:
+        fabric: whose device is computed on.
+        module: on that device.
+        batches: uint8[n, height, width] each.
+
+    Returns:
+        float64[n, num_classes].
+    """
+    mode = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            found = [_of_batch(fabric, module, batch) for batch in batches]
+    finally:
+        module.train(mode)
+    return np.concatenate(found)
+
+
+def _of_batch(fabric: Fabric, module: nn.Module, greys: Grey) -> FloatArray:
+    output: Tensor = module(normalised(torch.from_numpy(greys).to(fabric.device)))
+    return output.cpu().numpy().astype(np.float64)
+
+
+def sharded_logits(fabric: Fabric, module: nn.Module, greys: Grey, num_classes: int) -> FloatArray:
+    """Compute logits as :func:`logits` does, each process a part of them; every process has them all afterwards."""
+    own = np.arange(fabric.global_rank, len(greys), fabric.world_size)
+    found = torch.zeros(len(greys), num_classes, dtype=torch.float64)
+    if len(own):
+        batches = (greys[own[start : start + BATCH]] for start in range(0, len(own), BATCH))
+        found[torch.from_numpy(own)] = torch.from_numpy(logits(fabric, module, batches))
+    return _summed(fabric, found).numpy()
+
+
+def _summed(fabric: Fabric, part: Tensor) -> Tensor:
+    if fabric.world_size == 1:
+        return part
+    total: Tensor = fabric.all_reduce(part, reduce_op="sum")  # type: ignore[assignment]  # a tensor in, a tensor out
+    return total.cpu()
+
+
+def figures(found: FloatArray, labels: IntArray, positive: int) -> dict[str, float]:
+    """Compute the validation figures; one that cannot be computed (a single class) is left out.
+
+    Args:
+        found: float64[n, num_classes] logits.
+        labels: int64[n].
+        positive: index of the positive class.
+
+    Returns:
+        ``val_loss`` (unweighted cross-entropy), ``val_accuracy``, ``val_balanced_accuracy``, ``val_roc_auc``,
+        ``val_average_precision``.
+    """
+    probabilities = softmax(found)
+    truth = np.equal(labels, positive)
+    matrix = metrics.confusion_matrix(labels, found.argmax(axis=1), found.shape[1])
+    values = {
+        "val_loss": _cross_entropy(found, labels),
+        "val_accuracy": float(metrics.accuracy(matrix)),
+        "val_balanced_accuracy": float(metrics.balanced_accuracy(matrix)),
+        "val_roc_auc": metrics.roc_auc(truth, probabilities[:, positive]),
+        "val_average_precision": metrics.average_precision(truth, probabilities[:, positive]),
+    }
+    return {name: value for name, value in values.items() if value is not None and np.isfinite(value)}
+
+
+def _cross_entropy(found: FloatArray, labels: IntArray) -> float:
+    return float(torch.nn.functional.cross_entropy(torch.from_numpy(found), torch.from_numpy(labels)))
+
+
+def predict(
+    fabric: Fabric, module: nn.Module, images: EvaluationSet, loaded: Iterator[Grey | str], num_classes: int
+) -> Iterator[Results]:
+    """Predict a set batch by batch; an image that cannot be read has its reason as status and no figures.
+
+    Args:
+        fabric: whose device is computed on.
+        module: on that device.
+        images: the set.
+        loaded: what :func:`cxrkit.training.loading.views` gives for its files.
+        num_classes: K.
+    """
+    for _ in range(0, len(images.paths), BATCH):
+        batch = list(islice(loaded, BATCH))
+        status = [view if isinstance(view, str) else "ok" for view in batch]
+        readable = [view for view in batch if not isinstance(view, str)]
+        found = np.full((len(batch), num_classes), np.nan)
+        if readable:
+            found[np.equal(status, "ok")] = logits(fabric, module, iter([np.stack(readable)]))
+        yield Results(found, status)
+
+
+def predictions(
+    images: EvaluationSet, results: Sequence[Results], task: str, class_names: tuple[str, ...], positive: str
+) -> Predictions:
+    """Put the results of a set together with what is known of its images; probabilities are the logits' softmax."""
+    found = np.concatenate([result.logits for result in results])
+    status = [reason for result in results for reason in result.status]
+    return Predictions(
+        task=task,
+        set=images.name,
+        condition=None,
+        class_names=class_names,
+        positive=positive,
+        images=np.array(images.images, dtype=np.str_),
+        patients=np.array(images.patients, dtype=np.str_),
+        labels=images.labels,
+        status=np.array(status, dtype=np.str_),
+        probabilities=softmax(found),
+        logits=found,
+    )

@@ -1,0 +1,243 @@
+"""Carries out a training plan: data, model, trainer, predictions, and what is written of them."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from cxrkit import discovery
+from cxrkit.api import Imbalance, IntArray
+from cxrkit.data.manifest import Manifest
+from cxrkit.discovery import Plugins
+from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit.evaluation.predictions import write
+from cxrkit.plans import Notice, Stage, Step, TrainingPlan
+from cxrkit.records import ModelInfo, Timing
+from cxrkit.registry import Registered
+from cxrkit.rundir import RunDirectory, SeedDirectory
+from cxrkit.training import devices, layers, models, predict
+from cxrkit.training.augmentation import Augmentation
+from cxrkit.training.context import Context, ValidationImages
+from cxrkit.training.events import Events
+from cxrkit.training.images import preprocessing
+from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, views
+from cxrkit.training.predict import EvaluationSet
+from cxrkit.training.state import remove, save_weights
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training plan and what was found for it.
+
+    Attributes:
+        plan: what to do.
+        folder: of this task and seed.
+        manifest: the images.
+        plugins: of the group ``cxrkit.train``.
+        fabric: launched.
+        events: takes what happens.
+    """
+
+    plan: TrainingPlan
+    folder: SeedDirectory
+    manifest: Manifest
+    plugins: Plugins
+    fabric: Fabric
+    events: Events
+
+    @property
+    def where(self) -> str:
+        """What messages begin with."""
+        return f'task "{self.plan.task}"'
+
+    def set(self, name: str) -> EvaluationSet:
+        """Take a split or external set of the manifest."""
+        root = self.manifest.roots[name]
+        return EvaluationSet.of(self.manifest.of(name), name, root, self.plan.class_names)
+
+    @property
+    def device(self) -> devices.Device:
+        """The kind of device that is computed on."""
+        return devices.available_device(self.plan.devices)
+
+    @property
+    def decoding_threads(self) -> int:
+        """How many threads decode images in this process."""
+        return max(1, devices.usable_cores() // self.fabric.world_size)
+
+
+def train(plan: TrainingPlan, events: Events) -> None:
+    """Train, predict and write everything of a training plan.
+
+    Raises:
+        InputError: the plan cannot be carried out here, or with these images.
+        RunError: the training failed.
+    """
+    started = time.perf_counter()
+    if plan.batch_size < plan.devices.devices:
+        raise InputError(f"batch_size: got {plan.batch_size}, must be at least run.devices, {plan.devices.devices}")
+    job = _job(plan, events)
+    events.tell(Stage(name="loading"))
+    context = _context(job)
+    _fit(job, context)
+    if job.fabric.is_global_zero:
+        _predict(job, context.model)
+        _write_model(job, context)
+        _write_timing(job, context, time.perf_counter() - started)
+        remove(job.folder.last)
+
+
+def _job(plan: TrainingPlan, events: Events) -> Job:
+    fabric = devices.launch(plan.devices)
+    events.divert_descriptor()
+    events.silent = not fabric.is_global_zero
+    run = RunDirectory(Path(plan.run_directory))
+    manifest = Manifest.read(run.manifest, {name: Path(root) for name, root in plan.roots.items()})
+    plugins = discovery.load("cxrkit.train")
+    return Job(plan, run.task(plan.task).seed(plan.seed), manifest, plugins, fabric, events)
+
+
+def _context(job: Job) -> Context:
+    plan, train_set = job.plan, job.set("train")
+    return Context(
+        fabric=job.fabric,
+        model=_model(job),
+        class_names=tuple(plan.class_names),
+        imbalance=_imbalance(job, train_set.labels),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+        directory=job.folder.root,
+        loader=_loader(job, train_set),
+        labels=train_set.labels,
+        validation=_validation(job),
+        tell=job.events.tell,
+        notify=lambda context, row: _notify(job, context, row),
+    )
+
+
+def _model(job: Job) -> nn.Module:
+    torch.manual_seed(job.plan.seed)
+    return models.build(job.plan.model, len(job.plan.class_names), job.plugins.models, job.where)
+
+
+def _imbalance(job: Job, labels: IntArray) -> Imbalance:
+    chosen = job.plan.imbalance
+    strategy = job.plugins.imbalance_strategies.get(chosen.name, job.where)
+    with _blaming(strategy):
+        planned = strategy.factory(labels.copy(), len(job.plan.class_names), **chosen.options)
+        if not isinstance(planned, Imbalance):
+            raise TypeError(f"returned {type(planned).__name__}, must return cxrkit.api.Imbalance")
+        return planned
+
+
+def _loader(job: Job, images: EvaluationSet) -> TrainLoader:
+    workers = devices.worker_count(job.plan.devices, job.device)
+    augmentation = Augmentation(job.plan.augmentation, job.plan.image_size)
+    budget = cache_bytes() // job.fabric.world_size
+    threads = 1 if workers else job.decoding_threads
+    train_images = TrainImages(images.paths, images.images, augmentation, job.plan.seed, budget, threads)
+    return TrainLoader(train_images, workers, pin=job.device == "cuda")
+
+
+def _validation(job: Job) -> ValidationImages:
+    images = job.set("val")
+    loaded = list(views(images.paths, job.plan.image_size, job.decoding_threads))
+    for path, view in zip(images.paths, loaded, strict=True):
+        if isinstance(view, str):
+            raise RunError(f"{path}: {view}, it was readable when the manifest was made")
+    greys = np.stack([view for view in loaded if not isinstance(view, str)])
+    return ValidationImages(greys, images.labels, job.plan.class_names.index(job.plan.positive))
+
+
+def _notify(job: Job, context: Context, row: Mapping[str, float]) -> None:
+    for sentence in job.plugins.tell("cxrkit_epoch_finished", context=context, row=row):
+        job.events.tell(Notice(message=sentence))
+
+
+def _fit(job: Job, context: Context) -> None:
+    trainer = job.plugins.trainers.get(job.plan.trainer.name, job.where)
+    job.events.tell(Stage(name="training", total=job.plan.epochs * context.steps_per_epoch()))
+    with _blaming(trainer):
+        trainer.factory(context, **job.plan.trainer.options)
+
+
+@contextmanager
+def _blaming(component: Registered) -> Iterator[None]:
+    """Name the plugin that something unexpected came from; want of memory is nobody's fault."""
+    try:
+        yield
+    except (CxrkitError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if is_want_of_memory(error):
+            raise
+        raise RunError(
+            f'{component.kind} "{component.name}" of {component.distribution} {component.version} failed '
+            f"({type(error).__name__}: {error})"
+        ) from error
+
+
+def is_want_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of the machine or of the device, ran out."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+
+
+def _predict(job: Job, module: nn.Module) -> None:
+    class_names = tuple(job.plan.class_names)
+    for name in job.plan.sets:
+        images = job.set(name)
+        job.events.tell(Stage(name=f"predicting {name}", total=len(images.images)))
+        loaded = views(images.paths, job.plan.image_size, job.decoding_threads)
+        results, done = [], 0
+        for result in predict.predict(job.fabric, module, images, loaded, len(class_names)):
+            results.append(result)
+            done += len(result.status)
+            job.events.tell(Step(step=done, steps=len(images.images)))
+        found = predict.predictions(images, results, job.plan.task, class_names, job.plan.positive)
+        write(job.folder.predictions(name), found)
+
+
+def _write_model(job: Job, context: Context) -> None:
+    plan, module = job.plan, context.model.cpu()
+    save_weights(job.folder.model, module)
+    parameters = list(module.parameters())
+    info = ModelInfo(
+        task=plan.task,
+        seed=plan.seed,
+        model=plan.model.name,
+        model_options=plan.model.options,
+        distribution=job.plugins.models.get(plan.model.name, job.where).distribution,
+        class_names=plan.class_names,
+        positive=plan.positive,
+        preprocessing=preprocessing(plan.image_size),
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        layers=layers.table(module, plan.image_size),
+        selected_epoch=context.selected_epoch,
+    )
+    info.write(job.folder.model_info)
+
+
+def _write_timing(job: Job, context: Context, seconds: float) -> None:
+    trained = [entry["seconds"] for entry in context.timing]
+    images = sum(entry["images"] for entry in context.timing)
+    timing = Timing(
+        seconds=seconds,
+        images_per_second=images / sum(trained) if trained else None,
+        peak_memory_bytes=devices.peak_memory_bytes(),
+        peak_device_memory_bytes=torch.cuda.max_memory_allocated() if job.device == "cuda" else None,
+        device=job.device,
+        precision=devices.native_precision(job.plan.devices.precision, job.device),
+        epochs=context.timing,
+    )
+    timing.write(job.folder.timing)
