@@ -1,0 +1,5 @@
+"""Reports from finished run directories: HTML, PDF and text, from one content."""
+
+from cxrkit.report.writing import write
+
+__all__ = ["write"]

@@ -1,0 +1,194 @@
+"""The chapter on errors: what they mean for patients, how many there are, and the cases themselves."""
+
+from collections.abc import Iterator, Sequence
+
+from cxrkit.report import wording
+from cxrkit.report.cases import Judged, Pictures, chosen, judged, verdict
+from cxrkit.report.content import Block, Cell, Column, Gallery, Heading, Section, Table, Terms, Text
+from cxrkit.report.phrases import set_title
+from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.tables import model_cell
+
+HUNDRED = 100
+THOUSAND = 1000
+LISTED = 200  # rows of the table of errors: a longer one is in the predictions' files
+
+
+def section(results: Results) -> Section:
+    """Explain the errors on the test set."""
+    return Section("errors", "Error analysis", tuple(_blocks(results)))
+
+
+def _blocks(results: Results) -> Iterator[Block]:
+    yield _meaning(results)
+    yield _per_hundred(results)
+    yield from _per_thousand(results)
+    everything = judged(results)
+    if everything:
+        yield from _shared(results, everything)
+        yield from _cases(results, everything)
+
+
+def _meaning(results: Results) -> Terms:
+    positive, rest = results.positive, wording.listed(results.negatives, "or")
+    return Terms(
+        (
+            (
+                "False negative",
+                f"an image that shows {positive} and is called {rest}. If the model decided alone, the disease would be "
+                "missed: treatment would come late or not at all.",
+            ),
+            (
+                "False positive",
+                f"an image without {positive} that is called {positive}. If the model decided alone, a person without "
+                "the disease would be worried, examined further and perhaps treated without need.",
+            ),
+        )
+    )
+
+
+def _per_hundred(results: Results) -> Table:
+    titles = (
+        "Model",
+        f"Of 100 with {results.positive}: missed",
+        f"Of 100 without {results.positive}: false alarms",
+        "Of 100 positive calls: wrong",
+        "Of 100 negative calls: wrong",
+    )
+    rows = tuple(
+        (model_cell(task), *(_complement(task, metric) for metric in ("sensitivity", "specificity", "ppv", "npv")))
+        for task in results.tasks
+    )
+    columns = tuple(Column(title, numeric=place > 0) for place, title in enumerate(titles))
+    note = (
+        "Counted on images, so that a patient with several images counts as often; second line: "
+        f"{wording.level(results.level)} interval. How many calls are wrong depends on how frequent {results.positive} "
+        f"is in the {set_title(TEST)}."
+    )
+    return Table("Errors for every hundred", columns, rows, (note,))
+
+
+def _complement(task: TaskResult, metric: str) -> Cell:
+    record = task.figure(metric)
+    if record is None or record.value is None:
+        return Cell(wording.NONE)
+    bounds = None
+    if record.low is not None and record.high is not None:
+        bounds = f"{HUNDRED * (1 - record.high):.1f} to {HUNDRED * (1 - record.low):.1f}"
+    return Cell(f"{HUNDRED * (1 - record.value):.1f}", bounds)
+
+
+def _per_thousand(results: Results) -> Iterator[Table]:
+    """Show what a thousand people would meet, at the test set's share of the disease and at the stated one."""
+    observed = next((record.value for task in results.tasks if (record := task.figure("prevalence"))), None)
+    stated = next((record.prevalence for task in results.tasks if (record := task.at_prevalence("ppv"))), None)
+    for prevalence, origin in ((observed, "as in the test set"), (stated, "as stated in the configuration")):
+        rows = [row for task in results.tasks if prevalence and (row := _thousand_row(task, prevalence))]
+        if prevalence and rows:
+            titles = ("Model", "Diseased", "found", "missed", "Not diseased", "left alone", "false alarms")
+            share = wording.number(prevalence, "prevalence")
+            yield Table(
+                f"Of 1,000 people of whom {share} have {results.positive} ({origin})",
+                tuple(Column(title, numeric=place > 0) for place, title in enumerate(titles)),
+                tuple(rows),
+                ("Expected from sensitivity and specificity on the test set, rounded to whole people.",),
+            )
+
+
+def _thousand_row(task: TaskResult, prevalence: float) -> tuple[Cell, ...] | None:
+    sensitivity, specificity = task.figure("sensitivity"), task.figure("specificity")
+    if sensitivity is None or specificity is None or sensitivity.value is None or specificity.value is None:
+        return None
+    diseased = round(THOUSAND * prevalence)
+    found = round(diseased * sensitivity.value)
+    healthy = THOUSAND - diseased
+    alone = round(healthy * specificity.value)
+    counts = (diseased, found, diseased - found, healthy, alone, healthy - alone)
+    return (model_cell(task), *(Cell(wording.count(number)) for number in counts))
+
+
+def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
+    wrong = [one for one in everything if one.errors]
+    text = f"{wording.counted(len(wrong), 'image')} of {wording.count(len(everything))} {'was' if len(wrong) == 1 else 'were'} called wrongly"
+    if len(results.tasks) == 1:
+        yield Text(f"{text}.")
+        return
+    shared = [one for one in wrong if one.errors == len(results.tasks)]
+    missed = sum(one.truth == results.positive for one in shared)
+    yield Text(
+        f"{text} by at least one model; {wording.count(len(shared))} by all {len(results.tasks)}: "
+        f"{wording.counted(missed, 'shared miss', 'shared misses')} and "
+        f"{wording.counted(len(shared) - missed, 'shared false alarm')}. What all models get wrong may be a hard image "
+        "or a wrong label, and is worth a second look by a reader."
+    )
+
+
+def _cases(results: Results, everything: Sequence[Judged]) -> Iterator[Block]:
+    images, rules = chosen(results)
+    pictures = Pictures(results)
+    shown = [one for one in everything if one.image in set(images)]
+    for rule in rules:
+        yield Text(f"Shown below: {rule[0].lower()}{rule[1:]}")
+    yield from _maps(results)
+    groups = (
+        ("False negatives: the disease was missed", [one for one in shown if one.errors and one.truth == results.positive]),
+        ("False positives: false alarms", [one for one in shown if one.errors and one.truth != results.positive]),
+        ("Examples that every model called rightly", [one for one in shown if not one.errors]),
+    )
+    for title, group in groups:
+        if group:
+            yield Gallery(
+                title,
+                tuple(pictures.case(one, results.positive) for one in group),
+                f"{wording.counted(len(group), 'image')}. Errors of most models first, then the surest; p is the "
+                f"probability of {results.positive}, ✗ a wrong call.",
+                results.positive,
+            )
+    yield from _list_of_errors(results, everything)
+
+
+def _maps(results: Results) -> Iterator[Text]:
+    drawn = [(task, task.cam) for task in results.tasks if task.cam is not None and task.cam.entries]
+    if not drawn:
+        return
+    how = {f"{cam.method} at layer {cam.layer}, seed {cam.seed}" for _, cam in drawn}
+    if len(how) == 1:
+        told = f"{how.pop()}, for every model"
+    else:
+        told = "; ".join(f"{task.name}: {cam.method} at layer {cam.layer}, seed {cam.seed}" for task, cam in drawn)
+    yield Text(
+        f"Activation maps: {told}; the evidence for {drawn[0][1].entries[0].class_name}, each map scaled to its own "
+        "greatest value (dark to bright), the thin frame is what the network saw. A map shows which regions "
+        "influenced the result, not why, and it does not locate a lesion."
+    )
+
+
+def _list_of_errors(results: Results, everything: Sequence[Judged]) -> Iterator[Block]:
+    wrong = [one for one in everything if one.errors]
+    if not wrong:
+        return
+    yield Heading("All errors")
+    columns = (
+        Column("Image", numeric=False),
+        Column("Patient", numeric=False),
+        Column("Shows", numeric=False),
+        *(Column(f"p, {task.name}", task.number) for task in results.tasks),
+        Column("Error", numeric=False),
+    )
+    rows = tuple(_error_row(results, one) for one in wrong[:LISTED])
+    notes = [f"p: probability of {results.positive}; ✗: wrong at the model's threshold."]
+    if len(wrong) > LISTED:
+        notes.append(f"The first {LISTED} of {wording.count(len(wrong))}; all are in the predictions' files.")
+    yield Table(f"Every error on the {set_title(TEST)}, of most models first", columns, rows, tuple(notes), small=True)
+
+
+def _error_row(results: Results, one: Judged) -> tuple[Cell, ...]:
+    said = {opinion.task.number: opinion for opinion in one.opinions}
+    cells = []
+    for task in results.tasks:
+        opinion = said.get(task.number)
+        if opinion is None or opinion.called is None:
+            cells.append(Cell(wording.NONE))
+        else:
+            cells.append(Cell(f"{opinion.probability:.3f}{' ✗' if opinion.wrong else ''}"))
+    return (Cell(one.image), Cell(one.patient), Cell(one.truth), *cells, Cell(verdict(one, results.positive)))

@@ -1,0 +1,207 @@
+"""The report's curves, drawn from the run directory's files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from cxrkit.records import Record
+from cxrkit.report import palette, wording
+from cxrkit.report.drawing import SQUARE, WIDE, drawing, name_lines, share_axes, to_svg
+from cxrkit.report.palette import INK, MUTED
+from cxrkit.report.results import TaskResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Curve = dict[str, list[float]]
+
+
+def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+    """Draw the ROC curves with each task's operating point; None where no task has a curve."""
+    curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "roc"))]
+    if not curves:
+        return None
+    with drawing(SQUARE) as figure:
+        axes = figure.subplots()
+        share_axes(axes, "1 − specificity (false alarms)", "Sensitivity (found)")
+        axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
+        for task, curve in curves:
+            _band(axes, task, curve)
+            _line(axes, task, curve["fpr"], curve["tpr"])
+            specificity, sensitivity = (_value(task, name, set_name) for name in ("specificity", "sensitivity"))
+            if specificity is not None and sensitivity is not None:
+                _point(axes, task, 1 - specificity, sensitivity)
+        name_lines(axes, [_named(task, "roc_auc", set_name) for task, _ in curves], "lower right")
+        return to_svg(figure, name)
+
+
+def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+    """Draw the precision–recall curves with each task's operating point; None where no task has a curve."""
+    curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "pr"))]
+    if not curves:
+        return None
+    with drawing(SQUARE) as figure:
+        axes = figure.subplots()
+        share_axes(axes, "Recall (= sensitivity)", "Precision (= PPV)")
+        prevalence = _value(curves[0][0], "prevalence", set_name)
+        if prevalence is not None:
+            axes.axhline(prevalence, color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
+        for task, curve in curves:
+            _line(axes, task, curve["recall"], curve["precision"])
+            sensitivity, ppv = (_value(task, name, set_name) for name in ("sensitivity", "ppv"))
+            if sensitivity is not None and ppv is not None:
+                _point(axes, task, sensitivity, ppv)
+        name_lines(axes, [_named(task, "average_precision", set_name) for task, _ in curves], "lower left")
+        return to_svg(figure, name)
+
+
+def calibration(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+    """Draw predicted against observed shares; None where no task has a reliability curve."""
+    curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "calibration"))]
+    if not curves:
+        return None
+    with drawing(SQUARE) as figure:
+        axes = figure.subplots()
+        share_axes(axes, "Predicted probability (mean of the bin)", "Observed share with the finding")
+        axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
+        for task, curve in curves:
+            colour = palette.of_model(task.number)
+            bins = [number for number, value in enumerate(curve["observed"]) if isfinite(value)]
+            predicted, observed = ([curve[key][number] for number in bins] for key in ("mean_predicted", "observed"))
+            _intervals(axes, curve, bins, colour)
+            axes.plot(predicted, observed, color=colour, linestyle=palette.dash(task.number), marker="o", markersize=4)
+        name_lines(axes, [_named(task, "brier", set_name) for task, _ in curves], "lower right")
+        return to_svg(figure, name)
+
+
+def training(tasks: Sequence[TaskResult], name: str) -> str | None:
+    """Draw loss and validation figure by epoch; None where no task was trained here."""
+    trained = [task for task in tasks if any(seed.history for seed in task.seeds)]
+    if not trained:
+        return None
+    measure = selection_column(trained)
+    with drawing(WIDE) as figure:
+        loss, selection = figure.subplots(1, 2)
+        loss.set(xlabel="Epoch", title="Loss: validation solid, training dotted")
+        selection.set(xlabel="Epoch", title=f"Validation {wording.inside(measure.removeprefix('val_'))}")
+        for task in trained:
+            _history(loss, task, "val_loss", "-")
+            _history(loss, task, "train_loss", ":")
+            _history(selection, task, measure, "-")
+            _mark_selected(loss, task, "val_loss")
+            _mark_selected(selection, task, measure)
+        for axes in (loss, selection):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.margins(x=0.03)
+        _legend_above(figure, trained)
+        return to_svg(figure, name)
+
+
+def selection_column(tasks: Sequence[TaskResult]) -> str:
+    """Name the validation figure that is drawn: the AUC where it was recorded."""
+    columns = {column for task in tasks for seed in task.seeds for row in seed.history[:1] for column in row}
+    known = ("val_roc_auc", "val_balanced_accuracy", "val_accuracy")
+    return next((column for column in known if column in columns), "val_loss")
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """A row of a forest plot: shares 0 … 1, or differences of such."""
+
+    label: str
+    number: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+def forest(rows: Sequence[ForestRow], x_label: str, name: str, *, zero: bool = False) -> str:
+    """Draw values with intervals, one below the other; ``zero`` draws the line of no difference."""
+    with drawing((6.95, 0.75 + 0.24 * len(rows))) as figure:
+        axes = figure.subplots()
+        axes.grid(visible=False, axis="y")
+        if zero:
+            axes.axvline(0, color=MUTED[0], linewidth=0.9)
+        for place, row in enumerate(rows):
+            colour = palette.of_model(row.number)
+            if row.low is not None and row.high is not None:
+                axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=1.6)
+            axes.plot([100 * row.value], [place], marker="o", color=colour, markersize=5)
+        axes.set(yticks=range(len(rows)), yticklabels=[row.label for row in rows], xlabel=x_label)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=INK[0])
+        axes.spines["left"].set_visible(False)
+        return to_svg(figure, name)
+
+
+def scores(task: TaskResult, set_name: str, name: str) -> str:
+    """Draw how the probabilities of both classes are distributed, with the threshold."""
+    found = task.predictions(set_name)
+    good = found.status == "ok"
+    colour = palette.of_model(task.number)
+    with drawing((3.45, 2.1)) as figure:
+        axes = figure.subplots()
+        edges = [edge / 20 for edge in range(21)]
+        axes.hist(found.score[good & ~found.truth], bins=edges, histtype="step", color=MUTED[0], linewidth=1.3)
+        axes.hist(found.score[good & found.truth], bins=edges, color=colour, alpha=0.55, edgecolor=colour)
+        threshold = task.info.threshold
+        if threshold is not None:
+            axes.axvline(threshold.value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
+        axes.set(xlim=(0, 1), xlabel=f"Probability of {found.positive}", ylabel="Images", title=task.name)
+        return to_svg(figure, name)
+
+
+def _line(axes: "Axes", task: TaskResult, x: list[float], y: list[float]) -> None:
+    axes.plot(x, y, color=palette.of_model(task.number), linestyle=palette.dash(task.number))
+
+
+def _band(axes: "Axes", task: TaskResult, curve: Curve) -> None:
+    if "tpr_low" in curve:
+        colour = palette.of_model(task.number)
+        axes.fill_between(curve["fpr"], curve["tpr_low"], curve["tpr_high"], color=colour, alpha=0.1, linewidth=0)
+
+
+def _point(axes: "Axes", task: TaskResult, x: float, y: float) -> None:
+    axes.plot([x], [y], marker="o", markersize=6.5, color=palette.of_model(task.number), markeredgecolor=INK[0])
+
+
+def _intervals(axes: "Axes", curve: Curve, bins: list[int], colour: str) -> None:
+    for number in bins:
+        low, high = curve["low"][number], curve["high"][number]
+        if isfinite(low) and isfinite(high):
+            axes.plot([curve["mean_predicted"][number]] * 2, [low, high], color=colour, linewidth=0.9, alpha=0.7)
+
+
+def _history(axes: "Axes", task: TaskResult, column: str, style: str) -> None:
+    for seed in task.seeds:
+        points = [(row["epoch"], row[column]) for row in seed.history if isfinite(row.get(column, float("nan")))]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=palette.of_model(task.number), linestyle=style, linewidth=1.3)
+
+
+def _mark_selected(axes: "Axes", task: TaskResult, column: str) -> None:
+    for seed in task.seeds:
+        row = seed.selected_row
+        if row is not None and column in row:
+            _point(axes, task, row["epoch"], row[column])
+
+
+def _legend_above(figure, tasks: Sequence[TaskResult]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=palette.of_model(task.number), linewidth=2.5, label=task.name) for task in tasks]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
+
+
+def _named(task: TaskResult, metric: str, set_name: str) -> tuple[str, str]:
+    record: Record | None = task.figure(metric, set_name)
+    text = task.name
+    if record is not None:
+        text += f"  {wording.label(metric)} {wording.number(record.value, metric)}"
+    return text, palette.of_model(task.number)
+
+
+def _value(task: TaskResult, metric: str, set_name: str) -> float | None:
+    record = task.figure(metric, set_name)
+    return record.value if record else None

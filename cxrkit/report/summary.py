@@ -1,0 +1,207 @@
+"""The first page: which model, how good and how surely, is the difference real, at which threshold, on whom, beware of what."""
+
+from collections.abc import Iterator
+
+from cxrkit.records import Record
+from cxrkit.report import wording
+from cxrkit.report.content import Block, Bullets, Section, Table, Terms, Text
+from cxrkit.report.phrases import headline, set_title, tested_on, threshold_origin, verdict
+from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.tables import figures_tables
+
+HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
+FEW = 30  # patients of a class below which figures are flagged
+SPELLED_OUT = 3  # models that get a sentence each
+
+
+def section(results: Results) -> Section:
+    """Make the first page."""
+    set_name = results.sets[0] if results.sets else TEST
+    return Section("summary", "Summary", tuple(_blocks(results, set_name)))
+
+
+def _blocks(results: Results, set_name: str) -> Iterator[Block]:
+    yield Text(_question(results), lead=True)
+    yield Terms(tuple(_answers(results, set_name)))
+    yield from _headline_tables(results, set_name)
+    cautions = tuple(_cautions(results, set_name))
+    if cautions:
+        yield Bullets(cautions, "What to beware of", caution=True)
+
+
+def _question(results: Results) -> str:
+    names = wording.listed([task.name for task in results.tasks])
+    rest = wording.listed(results.negatives, "or")
+    many = len(results.tasks) > 1
+    what = f"{len(results.tasks)} models, {names}," if many else f"one model, {names},"
+    return f"How well do{'' if many else 'es'} {what} tell {results.positive} from {rest} on chest X-rays?"
+
+
+def _answers(results: Results, set_name: str) -> Iterator[tuple[str, str]]:
+    ranked = _ranked(results, set_name)
+    if ranked:
+        yield "How good", " ".join(_how_good(results, ranked, set_name))
+    if len(results.tasks) > 1:
+        yield "Is the difference real", " ".join(_differences(results, set_name))
+    thresholds = " ".join(_thresholds(results))
+    if thresholds:
+        yield "At which threshold", thresholds
+    yield "On whom", " ".join(_whom(results, set_name))
+
+
+def _ranked(results: Results, set_name: str) -> list[tuple[TaskResult, Record]]:
+    found = [(task, record) for task in results.tasks if (record := headline(task, results.primary, set_name))]
+    return sorted(found, key=lambda pair: -(pair[1].value if pair[1].value is not None else -1))
+
+
+def _how_good(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> Iterator[str]:
+    best, record = ranked[0]
+    name = wording.label(results.primary)
+    if len(ranked) > 1:
+        yield f"{best.name} has the highest {name} of the {set_title(set_name)}: {wording.with_interval(record)}."
+    else:
+        yield f"On the {set_title(set_name)}, {best.name} has an {name} of {wording.with_interval(record)}."
+    for task, _ in ranked[:SPELLED_OUT]:
+        found = _at_threshold(results, task, set_name)
+        if found:
+            yield found
+
+
+def _at_threshold(results: Results, task: TaskResult, set_name: str) -> str | None:
+    sensitivity, specificity = (task.figure(name, set_name) for name in ("sensitivity", "specificity"))
+    if sensitivity is None or specificity is None or sensitivity.value is None or specificity.value is None:
+        return None
+    return (
+        f"At its threshold, {task.name} finds {_short(sensitivity)} of the images with {results.positive} "
+        f"(sensitivity) and leaves {_short(specificity)} of those without it alone (specificity)."
+    )
+
+
+def _short(record: Record) -> str:
+    bounds = wording.interval(record)
+    return wording.number(record.value, record.metric) + (f" ({bounds})" if bounds else "")
+
+
+def _differences(results: Results, set_name: str) -> Iterator[str]:
+    compared = results.compared(results.primary, set_name)
+    if not compared:
+        yield "It was not tested: the models were not compared on the same images within one run."
+    decided = [record for record in compared if record.better is not None]
+    undecided = [record for record in compared if record.better is None]
+    for record in [*decided, *undecided][:SPELLED_OUT]:
+        yield verdict(record)
+    if len(compared) > SPELLED_OUT:
+        yield (
+            f"Of all {len(compared)} pairs compared by {wording.inside(results.primary)}, {len(decided)} differ by an "
+            "interval that excludes 0; the others show no difference."
+        )
+    if len(compared) == 1:
+        yield from _exploratory(results, set_name)
+
+
+def _exploratory(results: Results, set_name: str) -> Iterator[str]:
+    """Say in which of the figures at the threshold the two models differ, labelled as exploratory."""
+    found = [record for name in ("sensitivity", "specificity") for record in results.compared(name, set_name)]
+    parts = [
+        f"{record.better} has the higher {wording.inside(record.metric)} "
+        f"({record.task} minus {record.reference}: {wording.signed(record.difference, record.metric)}, "
+        f"{wording.signed_bounds(record)})"
+        for record in found
+        if record.better is not None and record.metric != results.primary
+    ]
+    if parts:
+        yield f"Exploratory, each at its own threshold: {wording.listed(parts)}."
+
+
+def _thresholds(results: Results) -> Iterator[str]:
+    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    origins = {threshold_origin(threshold) for _, threshold in known}
+    if len(origins) == 1 and len(known) > 1:
+        values = wording.listed([f"{wording.threshold(one.value)} for {task.name}" for task, one in known])
+        yield f"{values}; {'each ' if known[0][1].rule != 'fixed' else ''}{next(iter(origins))}."
+        return
+    for task, threshold in known:
+        yield f"{task.name}: {wording.threshold(threshold.value)}, {threshold_origin(threshold)}."
+
+
+def _whom(results: Results, set_name: str) -> Iterator[str]:
+    text = tested_on(results, set_name)
+    yield f"{text}." if text[0].isdigit() else text
+    for source in results.sources:
+        data = source.info.data
+        if data and data.patient_rule and data.counts.get("train"):
+            yield f"Patients were told apart by the rule {data.patient_rule}."
+            break
+
+
+def _headline_tables(results: Results, set_name: str) -> list[Table]:
+    caption = f"The most important figures on the {set_title(set_name)}, with {wording.level(results.level)} intervals"
+    return figures_tables(results, set_name, HEADLINE, caption, methods=False)
+
+
+def _cautions(results: Results, set_name: str) -> Iterator[str]:
+    yield from (f"Task {one.name} gave no result: {one.reason}." for one in results.unfinished)
+    yield from _few_patients(results, set_name)
+    yield from _without_result(results, set_name)
+    yield from _falls(results, set_name)
+    for source in results.sources:
+        data = source.info.configuration.get("data") or {}
+        if data.get("allow_shared_patients"):
+            yield "Splits were allowed to share patients: figures on the test set may be too good."
+    yield from _predictive_values(results, set_name)
+    if any(len(task.seeds) == 1 for task in results.tasks):
+        yield "Trained once: another seed could give other figures, and the intervals do not cover that."
+    yield "One test set of one origin: on patients elsewhere the figures may differ."
+
+
+def _few_patients(results: Results, set_name: str) -> Iterator[str]:
+    groups = {"sensitivity": f"with {results.positive}", "specificity": f"without {results.positive}"}
+    for metric, group in groups.items():
+        found = [record for task in results.tasks if (record := task.figure(metric, set_name))]
+        fewest = min((record.n_patients for record in found), default=FEW)
+        if fewest < FEW:
+            yield (
+                f"Only {wording.counted(fewest, 'patient')} {group} in the {set_title(set_name)}: "
+                f"figures that rest on fewer than {FEW} are very uncertain."
+            )
+
+
+def _without_result(results: Results, set_name: str) -> Iterator[str]:
+    for task in results.tasks:
+        confusion = task.confusion(set_name)
+        if confusion is not None and confusion.no_result:
+            yield (
+                f"{task.name} gave no result for {wording.counted(confusion.no_result, 'image')}; "
+                "where a figure depends on the call, they count as wrong."
+            )
+
+
+def _falls(results: Results, set_name: str) -> Iterator[str]:
+    """Tell figures whose interval on test lies below that on validation: the threshold may not carry over."""
+    for task in results.tasks:
+        for metric in ("sensitivity", "specificity"):
+            before, now = task.figure(metric, "val"), task.figure(metric, set_name)
+            if before and now and before.low is not None and now.high is not None and now.high < before.low:
+                yield (
+                    f"The {metric} of {task.name} falls from {wording.number(before.value, metric)} on validation to "
+                    f"{wording.number(now.value, metric)} on test: its threshold does not carry over well."
+                )
+
+
+def _predictive_values(results: Results, set_name: str) -> Iterator[str]:
+    prevalence = next((record for task in results.tasks if (record := task.figure("prevalence", set_name))), None)
+    if prevalence is None or prevalence.value is None:
+        return
+    example = ""
+    for task in results.tasks:
+        observed, stated = task.figure("ppv", set_name), task.at_prevalence("ppv", set_name)
+        if observed and stated and observed.value is not None and stated.value is not None:
+            example = (
+                f" (for {task.name}, a PPV of {wording.number(observed.value, 'ppv')} here is "
+                f"{wording.number(stated.value, 'ppv')} at {wording.number(stated.prevalence, 'prevalence')})"
+            )
+            break
+    yield (
+        f"PPV, NPV and accuracy hold at this set's share of {results.positive}, "
+        f"{wording.number(prevalence.value, 'prevalence')}; elsewhere they are different{example}."
+    )

@@ -1,0 +1,172 @@
+"""The report as text of a fixed width: everything but the pictures."""
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from cxrkit.report.content import (
+    Block,
+    Bullets,
+    Cell,
+    Flow,
+    Gallery,
+    Heading,
+    Matrices,
+    Matrix,
+    Plots,
+    Report,
+    Section,
+    Table,
+    Terms,
+    Text,
+)
+
+WIDTH = 100
+GAP = 2
+NARROWEST = 7  # columns of text that a cell needs at least
+
+
+def render(report: Report) -> str:
+    """Write the report in lines of at most 100 characters."""
+    return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    head = report.head
+    yield from wrap(head.title.upper(), WIDTH)
+    about = [", ".join(head.authors), head.institution or "", f"{head.date}, {head.made_with}"]
+    for line in about:
+        yield from wrap(line, WIDTH)
+    for section in report.sections:
+        yield from _section(section)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield ""
+    yield ""
+    yield section.title.upper()
+    yield "=" * WIDTH
+    for block in section.blocks:
+        lines = list(_block(block))
+        if lines:
+            yield ""
+            yield from lines
+
+
+def _block(block: Block) -> Iterator[str]:
+    match block:
+        case Text(text=text):
+            yield from wrap(text, WIDTH)
+        case Heading(title=title):
+            yield title
+            yield "-" * min(len(title), WIDTH)
+        case Bullets(items=items, title=title):
+            yield from [title.upper()] if title else []
+            for item in items:
+                yield from wrap(item, WIDTH, initial_indent="- ", subsequent_indent="  ")
+        case Terms(entries=entries):
+            for term, explanation in entries:
+                yield from wrap(f"{term}: {explanation}", WIDTH, subsequent_indent="    ")
+        case Table():
+            yield from _table(block)
+        case Matrices(matrices=matrices, reading=reading):
+            yield from wrap(reading, WIDTH)
+            for matrix in matrices:
+                yield ""
+                yield from _table(_as_table(matrix))
+        case Flow():
+            yield from _flow(block)
+        case Gallery() | Plots():
+            return  # pictures; their cases and figures stand in tables too
+
+
+def _flow(flow: Flow) -> Iterator[str]:
+    yield f"{flow.found.title}: {flow.found.count}"
+    if flow.excluded is not None:
+        yield from wrap(
+            f"{flow.excluded.title}: {flow.excluded.count} ({'; '.join(flow.excluded.lines)})",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
+    for split in flow.splits:
+        yield from wrap(
+            f"{split.title}: {split.count} ({'; '.join(split.lines)})",
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
+
+
+def _as_table(matrix: Matrix) -> Table:
+    from cxrkit.report.content import Column
+
+    columns = (Column("shows \\ called", numeric=False), *(Column(name) for name in matrix.class_names))
+    rows = tuple(
+        (
+            Cell(name),
+            *(
+                Cell(f"{count:,}" + (f" ({100 * share:.1f}%)" if share is not None else ""))
+                for count, share in zip(counts, shares, strict=True)
+            ),
+        )
+        for name, counts, shares in zip(matrix.class_names, matrix.counts, matrix.shares, strict=True)
+    )
+    return Table(f"Confusion matrix of {matrix.task}, {matrix.caption}", columns, rows)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from wrap(table.caption, WIDTH)
+    for columns in _parts(table):
+        yield from _part(table, columns)
+    for note in table.notes:
+        yield from wrap(note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _parts(table: Table) -> Iterator[list[int]]:
+    """Divide a table that is too wide; each part begins with the first column."""
+    room = (WIDTH + GAP) // (NARROWEST + GAP) - 1
+    others = list(range(1, len(table.columns)))
+    for start in range(0, len(others), room):
+        yield [0, *others[start : start + room]]
+
+
+def _part(table: Table, columns: Sequence[int]) -> Iterator[str]:
+    heads = [[table.columns[place].title] for place in columns]
+    rows = [[_cell_lines(row[place]) for place in columns] for row in table.rows]
+    widths = _widths([heads, *rows])
+    numeric = [table.columns[place].numeric for place in columns]
+    yield "-" * min(sum(widths) + GAP * (len(widths) - 1), WIDTH)
+    if any(head[0] for head in heads):
+        yield from _row(heads, widths, numeric)
+        yield "-" * min(sum(widths) + GAP * (len(widths) - 1), WIDTH)
+    for row in rows:
+        yield from _row(row, widths, numeric)
+    yield "-" * min(sum(widths) + GAP * (len(widths) - 1), WIDTH)
+
+
+def _cell_lines(cell: Cell) -> list[str]:
+    text = cell.text + (" ▲" if cell.mark else "")
+    return [text, f"({cell.detail})"] if cell.detail else [text]
+
+
+def _widths(rows: Sequence[Sequence[Sequence[str]]]) -> list[int]:
+    """Give each column what its widest text takes; where that is too much, the widest columns give way."""
+    widths = [max(len(line) for row in rows for line in row[place]) for place in range(len(rows[0]))]
+    spare = WIDTH - GAP * (len(widths) - 1)
+    while sum(widths) > spare:
+        widest = widths.index(max(widths))
+        widths[widest] -= 1
+    return [max(width, 1) for width in widths]
+
+
+def _row(cells: Sequence[Sequence[str]], widths: Sequence[int], numeric: Sequence[bool]) -> Iterator[str]:
+    broken = [
+        [piece for line in cell for piece in (wrap(line, width) or [""])]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    for number in range(max(len(pieces) for pieces in broken)):
+        parts = [pieces[number] if number < len(pieces) else "" for pieces in broken]
+        yield (" " * GAP).join(
+            part.rjust(width) if right else part.ljust(width)
+            for part, width, right in zip(parts, widths, numeric, strict=True)
+        )

@@ -1,0 +1,161 @@
+"""How figures are put into words: percent, intervals, differences, p values, names."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cxrkit.records import ComparisonRecord, Record
+
+MINUS = "−"
+NONE = "–"
+NOT_ESTIMABLE = "not estimable"
+
+LABELS = {
+    "roc_auc": "AUC",
+    "average_precision": "Average precision",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "mcc": "MCC",
+    "brier": "Brier score",
+    "ece": "Expected calibration error",
+    "prevalence": "Prevalence",
+    "support": "Support",
+}
+
+DECIMAL = frozenset({"roc_auc", "average_precision", "mcc", "brier", "ece"})
+"""Figures told as decimals; shares are told in percent."""
+
+COUNTS = frozenset({"support", "n", "no_result"})
+
+SMALLER_IS_BETTER = frozenset({"brier", "ece", "log_loss"})
+
+
+def label(metric: str) -> str:
+    """Name a figure as the field does."""
+    return LABELS.get(metric, metric.replace("_", " ").capitalize())
+
+
+def inside(metric: str) -> str:
+    """Name a figure inside a sentence: abbreviations stay capital."""
+    name = label(metric)
+    return name if name[:2].isupper() or name in {"F1", "Brier score"} else name[0].lower() + name[1:]
+
+
+def is_percent(metric: str) -> bool:
+    """Say whether a figure is a share that is told in percent."""
+    return metric in LABELS and metric not in DECIMAL and metric not in COUNTS
+
+
+def number(value: float | None, metric: str) -> str:
+    """Write a figure: ``93.2%``, ``0.968``, ``234``; a figure that cannot be estimated is said to be so."""
+    if value is None:
+        return NOT_ESTIMABLE
+    if metric in COUNTS:
+        return count(round(value))
+    text = f"{100 * value:.1f}%" if is_percent(metric) else f"{value:.3f}"
+    return text.replace("-", MINUS)
+
+
+def bare(value: float, metric: str) -> str:
+    """Write a figure without its unit, for bounds."""
+    return number(value, metric).removesuffix("%")
+
+
+def bounds(low: float | None, high: float | None, metric: str) -> str | None:
+    """Write an interval: ``87.1 to 91.9``; None where there is none."""
+    if low is None or high is None:
+        return None
+    return f"{bare(low, metric)} to {bare(high, metric)}"
+
+
+def interval(record: Record) -> str | None:
+    """Write a figure's interval; None where it has none."""
+    return bounds(record.low, record.high, record.metric)
+
+
+def with_interval(record: Record) -> str:
+    """Write a figure with its interval: ``93.2% (95% interval 90.1 to 95.4)``."""
+    text = interval(record)
+    return number(record.value, record.metric) + (f" ({level(record.level)} interval {text})" if text else "")
+
+
+def level(value: float) -> str:
+    """Write a confidence level: ``95%``."""
+    return f"{100 * value:g}%"
+
+
+def signed(value: float | None, metric: str) -> str:
+    """Write a difference with its sign; shares in percentage points: ``+5.4 pp``, ``−0.012``."""
+    if value is None:
+        return NOT_ESTIMABLE
+    text = f"{100 * value:+.1f} pp" if is_percent(metric) else f"{value:+.3f}"
+    return text.replace("-", MINUS)
+
+
+def signed_bounds(record: ComparisonRecord) -> str | None:
+    """Write the interval of a difference: ``−1.2 to +9.6``."""
+    if record.low is None or record.high is None:
+        return None
+    low, high = (signed(bound, record.metric).removesuffix(" pp") for bound in (record.low, record.high))
+    return f"{low} to {high}"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p value: ``.031``, ``< .001``."""
+    if value is None:
+        return NONE
+    if value < 0.001:  # noqa: PLR2004 - the customary end of the scale
+        return "< .001"
+    return f"{value:.3f}".lstrip("0") if value < 1 else "1"
+
+
+def count(value: int) -> str:
+    """Write a count with thousands apart: ``5,216``."""
+    return f"{value:,}"
+
+
+def counted(value: int, singular: str, plural: str | None = None) -> str:
+    """Write a count with its noun: ``1 image``, ``624 images``."""
+    return f"{count(value)} {singular if value == 1 else plural or singular + 's'}"
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Join as a sentence does: ``a, b and c``."""
+    if len(items) < 2:  # noqa: PLR2004 - one item needs no joining
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{seconds:.1f} s" if whole < 10 else f"{whole} s"  # noqa: PLR2004
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes of an hour
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def memory(size: int | None) -> str:
+    """Write a size of memory in GiB or MiB."""
+    if size is None:
+        return NONE
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+def date(iso: str) -> str:
+    """Write an ISO time as a date: ``22 November 2026``."""
+    moment = datetime.fromisoformat(iso)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def threshold(value: float) -> str:
+    """Write a threshold."""
+    return f"{value:.3f}"
