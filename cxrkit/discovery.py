@@ -1,20 +1,19 @@
-"""Find, load and register plugins, one entry point at a time: what is wrong with one never harms another."""
+"""Load and register plugins, one entry point at a time: what is wrong with one never harms another."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from email.message import Message
-from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any, Literal, NamedTuple, cast
+from importlib.metadata import EntryPoint
+from typing import Any, NamedTuple
 
 from pluggy import PluginManager, PluginValidationError
 
 from cxrkit import hookspecs, options
+from cxrkit.entry_points import Group, Source, found
 from cxrkit.errors import RunError, nearest
 from cxrkit.registry import Registered, Registry, summary
 
-Group = Literal["cxrkit", "cxrkit.train"]
 GROUPS: tuple[Group, ...] = ("cxrkit.train", "cxrkit")
 
 
@@ -35,30 +34,6 @@ OFFERS: dict[str, Offer] = {
 }
 EVENTS: dict[str, Group] = {"cxrkit_epoch_finished": "cxrkit.train", "cxrkit_run_finished": "cxrkit"}
 HOOKS: dict[str, Group] = {**{hook: offer.group for hook, offer in OFFERS.items()}, **EVENTS}
-
-
-@dataclass(frozen=True, order=True)
-class Source:
-    """An installed entry point; distribution and name identify it.
-
-    Attributes:
-        distribution: its name.
-        entry_point: name within the group.
-        version: of the distribution.
-        group: ``cxrkit`` or ``cxrkit.train``.
-        target: the module or object that it names.
-        about: the distribution's own one-line description, or nothing.
-    """
-
-    distribution: str
-    entry_point: str
-    version: str = field(compare=False)
-    group: Group = field(compare=False)
-    target: str = field(compare=False)
-    about: str = field(compare=False)
-
-    def __str__(self) -> str:
-        return f'plugin "{self.entry_point}" of {self.distribution} {self.version}'
 
 
 @dataclass(frozen=True)
@@ -149,7 +124,7 @@ def load(group: Group, *, strict: bool = False) -> Plugins:
     plugins = Plugins()
     sources: list[Source] = []
     broken: list[Broken] = []
-    for source, entry_point in _found(group):
+    for source, entry_point in found(group):
         try:
             components, unusable = _loaded(plugins.manager, source, entry_point)
         except _UnusableError as unfit:
@@ -169,7 +144,7 @@ def load(group: Group, *, strict: bool = False) -> Plugins:
 
 def installed(group: Group) -> list[Source]:
     """List the plugins of a group from the metadata of what is installed, loading none."""
-    return [source for source, _ in _found(group)]
+    return [source for source, _ in found(group)]
 
 
 class _UnusableError(Exception):
@@ -182,45 +157,6 @@ def _broken(source: Source, reason: str) -> Broken:
 
 def _registry(plugins: Plugins, kind: str) -> Registry:
     return next(registry for registry in plugins.registries if registry.kind == kind)
-
-
-# ── Find ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _found(group: Group) -> list[tuple[Source, EntryPoint]]:
-    found: dict[Source, EntryPoint] = {}
-    for distribution in distributions():  # in the order of sys.path, so the one that imports would take comes first
-        for entry_point in _entry_points(distribution, group):
-            found.setdefault(_source(distribution, entry_point, group), entry_point)
-    return sorted(found.items(), key=lambda item: item[0])
-
-
-def _entry_points(distribution: Distribution, group: Group) -> Iterator[EntryPoint]:
-    try:
-        yield from distribution.entry_points.select(group=group)
-    except (Exception, SystemExit):  # noqa: BLE001 - metadata that nobody can read offers no plugin
-        return
-
-
-def _source(distribution: Distribution, entry_point: EntryPoint, group: Group) -> Source:
-    return Source(
-        distribution=_metadata(distribution, "Name") or "unknown",
-        entry_point=entry_point.name,
-        version=_metadata(distribution, "Version") or "unknown",
-        group=group,
-        target=entry_point.value,
-        about=_metadata(distribution, "Summary"),
-    )
-
-
-def _metadata(distribution: Distribution, key: str) -> str:
-    try:
-        return cast("Message", distribution.metadata).get(key, "")
-    except Exception:  # noqa: BLE001 - a missing or unreadable METADATA is told in another way by each Python
-        return ""
-
-
-# ── Load ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _loaded(manager: PluginManager, source: Source, entry_point: EntryPoint) -> tuple[list[Registered], list[str]]:

@@ -21,6 +21,7 @@ ORDER = [
     "hookspecs",
     "options",
     "registry",
+    "entry_points",
     "discovery",
     "records",
     "rundir",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxrkit import discovery, options
-from cxrkit.discovery import Broken, Group, Source
+from cxrkit.discovery import Broken
+from cxrkit.entry_points import Group, Source
 from cxrkit.registry import Registered
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ class _Listing:
     listeners: list[tuple[Source, str]]
     unloaded: list[Source]
     broken: list[Broken]
+    abouts: dict[str, str]  # distribution and version → its own description
 
 
 def _listing(loaded: tuple[Group, ...]) -> _Listing:
     plugins = [discovery.load(group) for group in loaded]
     components = [component for found in plugins for registry in found.registries for component in registry]
     offering = {(component.distribution, component.entry_point) for component in components}
+    installed = [source for group in discovery.GROUPS for source in discovery.installed(group)]
     return _Listing(
         components=components,
         listeners=[
@@ -62,8 +65,9 @@ def _listing(loaded: tuple[Group, ...]) -> _Listing:
             for source in found.sources
             if (source.distribution, source.entry_point) not in offering
         ],
-        unloaded=[source for group in discovery.GROUPS if group not in loaded for source in discovery.installed(group)],
+        unloaded=[source for source in installed if source.group not in loaded],
         broken=[left_out for found in plugins for left_out in found.broken],
+        abouts={_origin(source): source.about for source in installed},
     )
 
 
@@ -74,7 +78,9 @@ def _document(listing: _Listing, with_options: bool) -> dict[str, Any]:
     return {
         "components": [_component(component, with_options) for component in listing.components],
         "listeners": [{**_source(source), "summary": summary} for source, summary in listing.listeners],
-        "not_loaded": [{**_source(source), "target": source.target} for source in listing.unloaded],
+        "not_loaded": [
+            {**_source(source), "target": source.target, "about": source.about} for source in listing.unloaded
+        ],
         "broken": [{**_source(left_out), "reason": left_out.reason} for left_out in listing.broken],
     }
 
@@ -116,7 +122,7 @@ def _show(listing: _Listing, with_options: bool) -> None:
     rows = sorted(_rows(listing, with_options), key=lambda row: row.origin != _ours())  # cxrkit's own first
     width = max((len(row.name) for row in rows), default=0)
     for origin, of_origin in groupby(rows, key=lambda row: row.origin):
-        console.print(Text(origin, "bold underline"))
+        console.print(Text.assemble((origin, "bold underline"), "  ", (listing.abouts.get(origin, ""), "dim")))
         for kind, of_kind in groupby(of_origin, key=lambda row: row.kind):
             singles_first = sorted(of_kind, key=lambda row: row.size)
             _section(console, kind, [(Text(row.name, "bold"), row.description) for row in singles_first], width)
@@ -164,13 +170,13 @@ def _family(members: list[Registered], with_options: bool) -> _Row:
     from rich.text import Text
 
     first = members[0]
-    text = Text(first.summary)
+    text = Text()
     if len(members) > 1:
-        text = Text(", ".join(member.name for member in members), "bold")
-        text.append("\n" + first.summary.replace(first.name, "…"), "not bold")
+        text.append(", ".join(member.name for member in members) + "\n", "bold")
+    text.append(first.summary.replace(first.name, "…") if len(members) > 1 else first.summary)
     for option in options.describe(first.factory) if with_options else ():
         default = "required" if option.required else f"= {json.dumps(option.default, default=str)}"
-        text.append(f"\n{option.name}", "cyan").append(f": {option.type} ", "not bold").append(default, "dim")
+        text.append(f"\n{option.name}", "cyan").append(f": {option.type} ").append(default, "dim")
     name = first.name if len(members) == 1 else f"{len(members)} alike"
     return _Row(_origin(first), first.kind, name, text, len(members))
 

@@ -62,8 +62,8 @@ def test_the_table_shows_built_in_and_strangers_and_what_failed(install):
     install("acme-archive", DATASETS)
     install("acme-broken", "import not_there_at_all")
     shown = list_plugins()
-    assert shown.startswith(f"cxrkit {cxrkit.__version__}\n  dataset")
-    assert "acme-archive 1.2\n  dataset" in shown
+    assert shown.startswith(f"cxrkit {cxrkit.__version__}  Evaluate and compare chest X-ray classifiers")
+    assert "acme-archive 1.2  Of a stranger\n  dataset" in shown
     assert re.search(r"^    archive +List the images of an archive \[of ours\]\. *$", shown, re.MULTILINE)
     failed = shown[shown.index("Failed to load") :]
     assert "ModuleNotFoundError: No module named 'not_there_at_all'" in failed
@@ -75,7 +75,7 @@ def test_an_event_plugin_is_listed_by_its_docstring(install):
     source = '"""Tell the ward."""\nimport cxrkit\n@cxrkit.hookimpl\ndef cxrkit_run_finished(run): pass\n'
     install("acme-pager", source, entry_point="pager")
     shown = list_plugins()
-    assert "acme-pager 1.2\n  events" in shown
+    assert "acme-pager 1.2  Of a stranger\n  events" in shown
     assert "Tell the ward." in shown
 
 
