@@ -37,10 +37,8 @@ class Origin:
         table, task, keys = path[:1], path[1:2], path[2:]
         if table == ("task",) and keys in self.inherited.get(str(*task), frozenset()):
             path = ("defaults", *keys)
-        for written, text in self.sets.items():
-            if _gave(written, path):
-                return f"--set {text}"
-        return self.written(path)
+        giving = [written for written in self.sets if _gave(written, path)]
+        return f"--set {self.sets[max(giving, key=len)]}" if giving else self.written(path)
 
     def written(self, path: KeyPath) -> str:
         """Name a key in the file, wherever its value came from."""

@@ -115,7 +115,8 @@ def _known_keys(root: type[BaseModel], place: tuple[str | int, ...]) -> list[str
         named = [model for model in models if part == f"<{model.__name__}>"]
         if not isinstance(part, int):
             models = named or [inner for model in models for inner in _inner_models(model, part)]
-    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+    merged_before = ["defaults"] if len(place) == 1 else []
+    return [field.alias or name for model in models for name, field in model.model_fields.items()] + merged_before
 
 
 def _inner_models(model: type[BaseModel], key: str) -> list[type[BaseModel]]:

@@ -54,7 +54,8 @@ def apply_set(document: dict[str, Any], text: str) -> KeyPath:
         text: ``task.NAME.KEY=VALUE`` or ``TABLE.KEY=VALUE``; the value is TOML, else taken as text.
 
     Returns:
-        The path of the key that was given; a task is told by its label.
+        The path of what was given: of the key, or of the first table above it that the file lacks; a task is told by
+        its label.
 
     Raises:
         InputError: the text has no such form, or leads to no task or table.
@@ -62,10 +63,8 @@ def apply_set(document: dict[str, Any], text: str) -> KeyPath:
     keys, value = _key_and_value(text)
     if keys[0] == "task" and len(keys) > 1:
         table, name, keys = _task(document, keys[1:], text)
-        _assign(table, keys, value, text)
-        return ("task", f'"{name}"', *keys)
-    _assign(document, keys, value, text)
-    return tuple(keys)
+        return ("task", f'"{name}"', *_assign(table, keys, value, text))
+    return _assign(document, keys, value, text)
 
 
 def _key_and_value(text: str) -> tuple[list[str], Any]:
@@ -113,14 +112,18 @@ def _task(document: Mapping[str, Any], keys: Sequence[str], text: str) -> tuple[
     raise InputError(f'--set {text}: unknown task "{keys[0]}", {nearest(keys[0], named)}')
 
 
-def _assign(table: dict[str, Any], keys: Sequence[str], value: Any, text: str) -> None:
-    for depth, key in enumerate(keys[:-1]):
+def _assign(table: dict[str, Any], keys: Sequence[str], value: Any, text: str) -> KeyPath:
+    there = len(keys)
+    for depth, key in enumerate(keys[:-1], start=1):
+        if key not in table:
+            there = min(there, depth)
         inner = spelled_out(key, table.get(key, {}))
         if not isinstance(inner, dict):
-            raise InputError(f"--set {text}: {'.'.join(keys[: depth + 1])} is no table and has no keys")
+            raise InputError(f"--set {text}: {'.'.join(keys[:depth])} is no table and has no keys")
         table[key] = inner
         table = inner
     table[keys[-1]] = value
+    return tuple(keys[:there])
 
 
 def spelled_out(key: str, value: Any) -> Any:
