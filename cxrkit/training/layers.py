@@ -67,6 +67,29 @@ def outputs(model: nn.Module, image_size: int) -> list[Output]:
     return found
 
 
+def last_feature_map(model: nn.Module, image_size: int) -> str | None:
+    """Find the layer that gives the last spatial feature map before pooling, for class activation maps.
+
+    Returns:
+        The dotted name of the outermost such layer; or None where what comes before the logits is no map of
+        [n, channels, height, width] over the image, but a sequence of tokens (vision transformers) or nothing spatial.
+
+    Raises:
+        InputError: the network does not take images of this size.
+    """
+    for output in reversed(outputs(model, image_size)):
+        if len(output.shape) in (3, 5):
+            return None
+        if is_feature_map(output.shape) and "Pool" not in type(output.module).__name__:
+            return output.name if output.shape[2] == output.shape[3] else None  # else the channels come last
+    return None
+
+
+def is_feature_map(shape: tuple[int, ...]) -> bool:
+    """Tell whether a shape is [n, channels, height, width] with more than one place."""
+    return len(shape) == 4 and shape[2] * shape[3] > 1  # noqa: PLR2004
+
+
 def _row(name: str, part: nn.Module, shape: tuple[int, ...], parameters: list[nn.Parameter]) -> LayerInfo:
     return LayerInfo(
         name=name,
