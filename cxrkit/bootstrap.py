@@ -11,7 +11,7 @@ from cxrkit.api import FloatArray, IntArray
 Statistic = Callable[["Resamples"], FloatArray]
 """Maps a block of r resamples to float64[r, figures], NaN where a figure cannot be computed."""
 
-BLOCK = 4_000_000  # cells of a block's largest array: some tens of megabytes
+BLOCK = 200_000  # cells of a block, so that its arrays stay in the cache
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Resamples:
     @property
     def of_images(self) -> FloatArray:
         """float64[r, n], how often each image is in each resample."""
-        return self.of_patients[:, self.patients]
+        return self.of_patients.take(self.patients, axis=1)
 
 
 def strata(truth: NDArray[np.bool_], patients: IntArray) -> IntArray:

@@ -210,10 +210,11 @@ class SortedScores:
         Returns:
             Two float64[r, m] arrays.
         """
-        sorted_weights = weights[:, self._order]
-        positives = sorted_weights * self._truth
-        true = positives.cumsum(axis=1)[:, self._ends]
-        everything = sorted_weights.cumsum(axis=1)[:, self._ends]
+        sorted_weights = weights.take(self._order, axis=1)
+        everything = sorted_weights.cumsum(axis=1)
+        true = np.multiply(sorted_weights, self._truth, out=sorted_weights).cumsum(axis=1)
+        if len(self._ends) < len(self._order):
+            true, everything = true.take(self._ends, axis=1), everything.take(self._ends, axis=1)
         return true, everything - true
 
     def roc_auc(self, weights: FloatArray) -> FloatArray:

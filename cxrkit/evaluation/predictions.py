@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -257,14 +258,18 @@ def _numbers(sheet: Sheet, name: str, has_result: NDArray[np.bool_]) -> FloatArr
     values = np.full(sheet.rows, np.nan)
     cells = sheet.columns[name]
     for row in np.flatnonzero(has_result).tolist():
-        try:
-            values[row] = float(cells[row])
-        except ValueError:
-            _complain_of_number(sheet, row, name, cells[row])
+        values[row] = _number(cells[row])
     for row in np.flatnonzero(has_result & ~np.isfinite(values)).tolist():
-        if cells[row].lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-            _complain_of_number(sheet, row, name, cells[row])
+        _complain_of_number(sheet, row, name, cells[row])
     return values
+
+
+def _number(cell: str) -> float:
+    """Read a number as spreadsheets write it; what is none becomes NaN (Python alone would take ``1_0`` for ten)."""
+    try:
+        return nan if "_" in cell else float(cell)
+    except ValueError:
+        return nan
 
 
 def _complain_of_number(sheet: Sheet, row: int, name: str, cell: str) -> None:

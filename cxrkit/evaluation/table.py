@@ -77,7 +77,7 @@ def read_sheet(path: Path, given: Mapping[str, str]) -> Sheet:
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if any(cell.strip() for cell in row)]
+            rows = list(csv.reader(file, strict=True))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file, give the path of a CSV of predictions") from None
     except UnicodeDecodeError:
@@ -86,6 +86,8 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         raise InputError(f"{path}: is no readable CSV ({error}), save it as CSV with commas") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), give a readable CSV file") from None
+    while rows and not any(cell.strip() for cell in rows[-1]):  # spreadsheets leave empty rows at the end
+        rows.pop()
     if not rows:
         raise InputError(f"{path}: is empty, a header and a row for each image are needed")
     header = [cell.strip() for cell in rows[0]]

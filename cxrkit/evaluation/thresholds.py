@@ -103,9 +103,9 @@ def _index(found: Candidates, table: ThresholdTable) -> int:
         return int(np.argmin(cost))
     target = table.target or 0.0
     if table.rule == "sensitivity":
-        reached = 1 - found.missed / found.positives >= target
+        reached = (found.positives - found.missed) / found.positives >= target
         return int(np.flatnonzero(reached)[-1])
-    reached = 1 - found.alarms / found.negatives >= target
+    reached = (found.negatives - found.alarms) / found.negatives >= target
     return int(np.flatnonzero(reached)[0]) if reached.any() else len(found.values) - 1
 
 
@@ -113,8 +113,8 @@ def _note(found: Candidates, index: int, table: ThresholdTable) -> str | None:
     if table.target is None:
         return None
     cases, kind = (found.positives, "positives") if table.rule == "sensitivity" else (found.negatives, "negatives")
-    if table.rule == "specificity" and 1 - found.alarms[index] / cases < table.target:
-        reached = 1 - found.alarms[index] / cases
+    reached = (cases - found.alarms[index]) / cases
+    if table.rule == "specificity" and reached < table.target:
         return f"No threshold reaches a specificity of {table.target:g} on validation, this one has {reached:.3g}."
     if 1 / (1 - table.target) > cases * SHARE_FOR_A_TARGET:
         return f"A {table.rule} of {table.target:g} is not estimable from {cases} validation {kind}."

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from cxrkit import intervals
+
+
+def clustered(seed, *, patients=60, most=4, k=2):
+    """Scores that images of one patient share in part: truth, float[n, k], patient numbers."""
+    rng = np.random.default_rng(seed)
+    patient = np.repeat(np.arange(patients), rng.integers(1, most + 1, patients))
+    truth = rng.random(len(patient)) < np.where(patient % 3 == 0, 0.5, np.where(patient % 3 == 1, 0, 1))
+    shared = rng.normal(size=(patients, k))[patient]
+    return truth, shared + rng.normal(size=(len(patient), k)) + truth[:, None], patient
+
+
+def naive_auc_covariance(truth, scores, patient):
+    """Obuchowski (1997) by the definition, one pair of images at a time."""
+    positives, negatives = np.flatnonzero(truth), np.flatnonzero(~truth)
+    m, n, k = len(positives), len(negatives), scores.shape[1]
+    wins = np.empty((m, n, k))
+    for i, x in enumerate(positives):
+        for j, y in enumerate(negatives):
+            wins[i, j] = (scores[x] > scores[y]) + 0.5 * (scores[x] == scores[y])
+    area = wins.mean(axis=(0, 1))
+    v10, v01 = wins.mean(axis=1), wins.mean(axis=0)
+    everyone = sorted(set(patient))
+    d10 = {p: sum((v10[i] - area for i in range(m) if patient[positives[i]] == p), np.zeros(k)) for p in everyone}
+    d01 = {p: sum((v01[j] - area for j in range(n) if patient[negatives[j]] == p), np.zeros(k)) for p in everyone}
+    i10, i01, i = len(set(patient[positives])), len(set(patient[negatives])), len(everyone)
+    s10 = i10 / ((i10 - 1) * m) * sum(np.outer(d10[p], d10[p]) for p in everyone)
+    s01 = i01 / ((i01 - 1) * n) * sum(np.outer(d01[p], d01[p]) for p in everyone)
+    s11 = i / (i - 1) * sum(np.outer(d10[p], d01[p]) for p in everyone)
+    return area, s10 / m + s01 / n + s11 / (m * n) + s11.T / (m * n)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (3, 7), (560, 624), (1, 1), (999_999, 1_000_000)])
+def test_wilson_is_statsmodels(successes, n, level):
+    expected = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    assert intervals.wilson(successes, n, level) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilson_gives_the_published_interval_of_the_course():
+    low, high = intervals.wilson(560, 624)
+    assert (round(100 * low, 1), round(100 * high, 1)) == (87.1, 91.9)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_proportion_of_0_or_1_has_an_interval_of_some_width(share):
+    success = np.full(40, bool(share))
+    for patients, method in ((np.arange(40), "Wilson"), (np.arange(40) // 2, "Wilson, n = patients")):
+        found = intervals.proportion(success, patients)
+        assert found.interval.high - found.interval.low > 0.05
+        assert found.interval.method == method
+
+
+def test_a_proportion_of_nothing_is_none():
+    assert intervals.proportion(np.array([], dtype=bool), np.array([], dtype=int)) == (None, intervals.NONE, 0, 0)
+
+
+def test_copies_of_an_image_leave_the_interval_as_wide_as_it_was():
+    success = np.random.default_rng(0).random(200) < 0.8
+    once = intervals.proportion(success, np.arange(200))
+    thrice = intervals.proportion(np.repeat(success, 3), np.repeat(np.arange(200), 3))
+    assert thrice.interval.method.startswith("Wilson, design effect 3.0")
+    assert thrice.interval[:2] == pytest.approx(once.interval[:2], abs=1e-3)
+    assert (thrice.n, thrice.n_patients) == (600, 200)
+
+
+def test_the_design_effect_is_the_ratio_of_the_cluster_robust_variance_of_statsmodels():
+    import statsmodels.api as sm
+
+    _, scores, patient = clustered(3)
+    success = scores[:, 0] > 0
+    fit = sm.OLS(success.astype(float), np.ones(len(success))).fit(
+        cov_type="cluster", cov_kwds={"groups": patient, "use_correction": False}
+    )
+    clusters, share = len(set(patient)), success.mean()
+    robust = fit.bse[0] ** 2 * clusters / (clusters - 1)
+    expected = robust / (share * (1 - share) / len(success))
+    assert intervals.design_effect(success, patient) == pytest.approx(max(1, expected), rel=1e-9)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_covariance_of_areas_is_obuchowskis_by_definition(ties):
+    truth, scores, patient = clustered(1)
+    scores = np.round(scores) if ties else scores
+    area, covariance = intervals.auc_covariance(truth, scores, patient)
+    expected_area, expected = naive_auc_covariance(truth, scores, patient)
+    assert area == pytest.approx(expected_area, abs=1e-12)
+    np.testing.assert_allclose(covariance, expected, atol=1e-12)
+    assert area[0] == pytest.approx(roc_auc_score(truth, scores[:, 0]), abs=1e-12)
+
+
+def test_with_one_image_per_patient_the_covariance_is_delongs():
+    truth, scores, _ = clustered(2)
+    wins = (scores[truth][:, None] > scores[~truth][None]).astype(float)
+    expected = np.cov(wins.mean(axis=1).T) / truth.sum() + np.cov(wins.mean(axis=0).T) / (~truth).sum()
+    covariance = intervals.auc_covariance(truth, scores, np.arange(len(truth)))[1]
+    np.testing.assert_allclose(covariance, expected, atol=1e-12)
+
+
+def test_the_interval_of_an_area_names_its_method_and_lies_on_the_logit_scale():
+    truth, scores, patient = clustered(4)
+    single = intervals.auc_interval(truth, scores[:, 0], np.arange(len(truth)))
+    assert single.method == "DeLong, logit"
+    assert intervals.auc_interval(truth, scores[:, 0], patient).method == "Obuchowski, logit"
+    area = roc_auc_score(truth, scores[:, 0])
+    logits = np.log(np.array([single.low, area, single.high]) / (1 - np.array([single.low, area, single.high])))
+    assert logits[1] - logits[0] == pytest.approx(logits[2] - logits[1])
+
+
+def test_perfect_separation_has_an_interval_of_some_width():
+    truth, score = np.arange(20) >= 10, np.arange(20.0)
+    found = intervals.auc_interval(truth, score, np.arange(20))
+    assert found.high == 1
+    assert 0.6 < found.low < 0.95
+    reversed_ = intervals.auc_interval(truth, -score, np.arange(20))
+    assert reversed_[:2] == pytest.approx((0, 1 - found.low))
+    assert intervals.auc_interval(truth[:10], score[:10], np.arange(10)) == intervals.NONE
+    assert intervals.auc_interval(truth[9:11], score[9:11], np.arange(2)).high == 1
+
+
+@pytest.mark.parametrize(("area", "m", "n"), [(0.9, 30, 50), (0.5, 5, 5), (1.0, 3, 200)])
+def test_newcombes_bounds_solve_his_equation(area, m, n):
+    z, others = norm.ppf(0.975), (m + n) / 2 - 1
+    for bound in intervals.newcombe_auc(area, m, n):
+        inside = 1 + others * (1 - bound) / (2 - bound) + others * bound / (1 + bound)
+        assert abs(area - bound) == pytest.approx(z * np.sqrt(bound * (1 - bound) * inside / (m * n)), abs=1e-6)
+
+
+def test_the_interval_of_a_ratio_agrees_with_the_logarithmic_one_of_large_samples():
+    first, second = (0.9, *intervals.wilson(9000, 10_000)), (0.2, *intervals.wilson(2000, 10_000))
+    low, high = intervals.ratio_interval(first, second)
+    error = np.sqrt(0.1 / 9000 + 0.8 / 2000)
+    expected = 0.9 / 0.2 * np.exp(norm.ppf([0.025, 0.975]) * error)
+    assert (low, high) == pytest.approx(tuple(expected), rel=2e-3)
+
+
+def test_a_ratio_to_0_has_a_lower_bound():
+    low, high = intervals.ratio_interval((0.9, 0.8, 0.95), (0.0, 0.0, 0.1))
+    assert 0.8 / 0.1 < low < 0.9 / 0.09
+    assert high == np.inf
+    assert intervals.ratio_interval((0.0, 0.0, 0.1), (0.0, 0.0, 0.1)) == (0, np.inf)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("images", [1, 3])
+def test_intervals_cover_about_as_often_as_they_say(images):
+    """With a within-patient correlation of .5 a plain Wilson interval covers 84 % at 3 images per patient."""
+    rng = np.random.default_rng(0)
+    covered = {"proportion": 0, "area": 0}
+    patient = np.repeat(np.arange(120), images)
+    truth = patient % 2 == 0
+    true_area = norm.cdf(1.2 / np.sqrt(2))
+    for _ in range(2000):
+        latent = np.sqrt(0.5) * rng.normal(size=120)[patient] + np.sqrt(0.5) * rng.normal(size=len(patient))
+        low, high, _ = intervals.proportion(latent < norm.ppf(0.8), patient).interval
+        covered["proportion"] += low <= 0.8 <= high
+        low, high, _ = intervals.auc_interval(truth, latent + 1.2 * truth, patient)
+        covered["area"] += low <= true_area <= high
+    assert 0.93 <= covered["proportion"] / 2000 <= 0.975
+    assert 0.93 <= covered["area"] / 2000 <= 0.975
