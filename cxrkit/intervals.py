@@ -239,3 +239,39 @@ def ratio_interval(first: tuple[float, float, float], second: tuple[float, float
         return low, inf
     divisor = b_low * (2 * b - b_low)
     return low, (a * b + sqrt(max((a * b) ** 2 - a_high * (2 * a - a_high) * divisor, 0))) / divisor
+
+
+def predictive_intervals(
+    sensitivity: Proportion, specificity: Proportion, prevalence: float
+) -> tuple[Interval, Interval]:
+    """Compute the intervals of positive and negative predictive value at a stated prevalence.
+
+    By Bayes each is a function of a likelihood ratio, whose interval comes from those of sensitivity and specificity
+    (Donner & Zou 2012).
+
+    Args:
+        sensitivity: with Wilson's interval.
+        specificity: with Wilson's interval.
+        prevalence: between 0 and 1; taken as known.
+    """
+    hits, passes = _bounds(sensitivity), _bounds(specificity)
+    if hits is None or passes is None:
+        return NONE, NONE
+    odds = prevalence / (1 - prevalence)
+    positive = ratio_interval(hits, _complement(passes))
+    negative = ratio_interval(passes, _complement(hits))
+    return _from_odds(positive, odds), _from_odds(negative, 1 / odds)
+
+
+def _bounds(share: Proportion) -> tuple[float, float, float] | None:
+    value, (low, high, _) = share.value, share.interval
+    return None if value is None or low is None or high is None else (value, low, high)
+
+
+def _complement(share: tuple[float, float, float]) -> tuple[float, float, float]:
+    return 1 - share[0], 1 - share[2], 1 - share[1]
+
+
+def _from_odds(ratio: tuple[float, float], odds: float) -> Interval:
+    low, high = (1 - 1 / (1 + bound * odds) for bound in ratio)
+    return Interval(low, high, "Donner-Zou, of Wilson intervals")

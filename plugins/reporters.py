@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 from cxrkit import hookimpl, metrics
 from cxrkit.api import EvaluationSettings, Figure, FloatArray, IntArray, MetricReport, MetricReporter, Predictions
 from cxrkit.bootstrap import Resamples, Statistic, bootstrap, percentiles, strata
-from cxrkit.intervals import NONE, Interval, Proportion, auc_interval, patient_index, proportion, ratio_interval, wilson
+from cxrkit.intervals import (
+    NONE,
+    Interval,
+    Proportion,
+    auc_interval,
+    patient_index,
+    predictive_intervals,
+    proportion,
+    wilson,
+)
 
 BoolArray = NDArray[np.bool_]
 BY_PATIENT = "bootstrap by patient"
@@ -184,44 +193,22 @@ def _at_prevalence(results: Results, settings: EvaluationSettings) -> list[Figur
         return []
     shares = _shares(results, settings.level)
     sensitivity, specificity = shares["sensitivity"], shares["specificity"]
-    values: dict[str, float | None] = {"ppv": None, "npv": None}
-    intervals = {"ppv": NONE, "npv": NONE}
+    values: tuple[float | None, float | None] = (None, None)
     if sensitivity.value is not None and specificity.value is not None:
-        values["ppv"], values["npv"] = metrics.predictive_values(sensitivity.value, specificity.value, prevalence)
-        hits, passes = _with_bounds(sensitivity), _with_bounds(specificity)
-        odds = prevalence / (1 - prevalence)
-        intervals["ppv"] = _from_odds(ratio_interval(hits, _complement(passes)), odds)
-        intervals["npv"] = _from_odds(ratio_interval(passes, _complement(hits)), 1 / odds)
+        values = metrics.predictive_values(sensitivity.value, specificity.value, prevalence)
+    intervals = predictive_intervals(sensitivity, specificity, prevalence)
     return [
         Figure(
             name,
-            values[name],
-            *(intervals[name] if values[name] is not None else NONE),
+            value,
+            *(NONE if value is None else interval),
             n=len(results.labels),
             n_patients=_count(results.patients),
             threshold=settings.threshold.value,
             prevalence=prevalence,
         )
-        for name in values
+        for name, value, interval in zip(("ppv", "npv"), values, intervals, strict=True)
     ]
-
-
-def _from_odds(ratio: tuple[float, float], odds: float) -> Interval:
-    """Turn the bounds of a likelihood ratio into those of a predictive value."""
-    low, high = (1 - 1 / (1 + bound * odds) for bound in ratio)
-    return Interval(low, high, "MOVER of the likelihood ratio's Wilson intervals")
-
-
-def _with_bounds(share: Proportion) -> tuple[float, float, float]:
-    value, (low, high, _) = share.value, share.interval
-    assert value is not None  # noqa: S101 - the caller has looked
-    assert low is not None  # noqa: S101
-    assert high is not None  # noqa: S101
-    return value, low, high
-
-
-def _complement(share: tuple[float, float, float]) -> tuple[float, float, float]:
-    return 1 - share[0], 1 - share[2], 1 - share[1]
 
 
 # ── By bootstrap ──────────────────────────────────────────────────────────────────────────────────────────────────────

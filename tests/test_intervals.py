@@ -164,3 +164,35 @@ def test_intervals_cover_about_as_often_as_they_say(images):
         covered["area"] += low <= true_area <= high
     assert 0.93 <= covered["proportion"] / 2000 <= 0.975
     assert 0.93 <= covered["area"] / 2000 <= 0.975
+
+
+def test_predictive_values_at_a_prevalence_agree_with_the_logit_interval_of_large_samples():
+    """The logit interval is Mercaldo, Lau & Zhou's (2007)."""
+    n, prevalence = 4000, 0.1
+    shares = [intervals.proportion(np.arange(n) < k, np.arange(n)) for k in (3600, 3200)]
+    sensitivity, specificity = shares[0].value, shares[1].value
+    ppv, npv = intervals.predictive_intervals(*shares, prevalence)
+    for found, ratio, error in (
+        (
+            ppv,
+            sensitivity / (1 - specificity),
+            np.sqrt((1 - sensitivity) / sensitivity + specificity / (1 - specificity)),
+        ),
+        (
+            npv,
+            specificity / (1 - sensitivity),
+            np.sqrt((1 - specificity) / specificity + sensitivity / (1 - sensitivity)),
+        ),
+    ):
+        odds = ratio * (prevalence / (1 - prevalence) if found is ppv else (1 - prevalence) / prevalence)
+        expected = odds * np.exp(norm.ppf([0.025, 0.975]) * error / np.sqrt(n))
+        assert found[:2] == pytest.approx(tuple(expected / (1 + expected)), rel=3e-3)
+
+
+def test_a_perfect_specificity_leaves_the_predictive_value_a_lower_bound():
+    perfect = intervals.proportion(np.ones(50, dtype=bool), np.arange(50))
+    ppv, npv = intervals.predictive_intervals(perfect, perfect, 0.1)
+    assert ppv.high == npv.high == 1
+    assert 0.3 < ppv.low < 0.9
+    nothing = intervals.proportion(np.array([], dtype=bool), np.array([], dtype=int))
+    assert intervals.predictive_intervals(perfect, nothing, 0.1) == (intervals.NONE, intervals.NONE)

@@ -8,7 +8,7 @@ import numpy as np
 from cxrkit.api import FloatArray, IntArray, Predictions
 from cxrkit.errors import InputError
 from cxrkit.evaluation.finished import FinishedTask, finished_tasks
-from cxrkit.evaluation.predictions import aligned_to
+from cxrkit.evaluation.predictions import OK, aligned_to
 from cxrkit.files import digest
 from cxrkit.metrics import NO_RESULT, decide
 from cxrkit.rundir import RunDirectory
@@ -96,7 +96,7 @@ def _by_turns(labels: IntArray, shared: IntArray, confidence: FloatArray, images
 
 def _right_examples(first: Predictions, wrong: np.ndarray, number: int) -> list[int]:
     """Take examples that no task got wrong, classes by turns, in an order that no score has a part in."""
-    right = np.flatnonzero(~wrong.any(axis=0) & (first.status == "ok")).tolist()
+    right = np.flatnonzero(~wrong.any(axis=0) & (first.status == OK)).tolist()
     by_class = [
         sorted((row for row in right if first.labels[row] == label), key=lambda row: digest(str(first.images[row])))
         for label in range(len(first.class_names))

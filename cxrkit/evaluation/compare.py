@@ -13,8 +13,8 @@ from cxrkit.api import FloatArray, IntArray, Predictions
 from cxrkit.bootstrap import Statistic, bootstrap, percentiles, strata
 from cxrkit.config.schema import EvaluationTable
 from cxrkit.errors import InputError
-from cxrkit.evaluation.predictions import aligned_to
 from cxrkit.evaluation.paired import holm, paired_difference, swap_test
+from cxrkit.evaluation.predictions import aligned_to
 from cxrkit.intervals import NONE, Interval, auc_covariance, auc_method, patient_index, quantile
 from cxrkit.metrics import NO_RESULT, SortedScores, decide, number
 from cxrkit.records import Comparison, ComparisonRecord

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxrkit.api import FloatArray, IntArray, Predictions, Threshold
-from cxrkit.evaluation.predictions import SAME, taken
+from cxrkit.evaluation.predictions import OK, taken
 from cxrkit.files import write_text
 from cxrkit.intervals import design_effect, patient_index, proportion, wilson
 from cxrkit.metrics import calibration_bins, precision_recall_curve, roc_curve
@@ -26,7 +26,7 @@ def write(folder: Path, found: Predictions, threshold: Threshold, level: float) 
         level: of the intervals.
     """
     stem = f"{found.set}{f'@{found.condition}' if found.condition else ''}"
-    seen = taken(found, found.status == SAME)
+    seen = taken(found, found.status == OK)
     truth = seen.truth
     both = bool(truth.any() and not truth.all())
     _write(folder / f"{stem}_roc.csv", _roc(seen, threshold, level) if both else None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUM_TOLERANCE = 0.0101  # vendors round to two decimals
 EXACT_SUM = 1e-6  # sums nearer to 1 are left as they are, so that our own files come back bit by bit
-SAME = "ok"
+OK = "ok"
 
 
 def read(
@@ -64,7 +64,7 @@ def read(
     classes = find_classes(sheet, class_names, positive, known_labels)
     _check_images(sheet)
     status = _status(sheet)
-    has_result = status == SAME
+    has_result = status == OK
     probabilities = _probabilities(sheet, classes, has_result)
     logits = _logits(sheet, classes, has_result)
     own_labels = read_labels(sheet, classes, needed=labels is None)
@@ -133,8 +133,8 @@ def combine(members: Sequence[Predictions], task: str) -> Predictions:
     logits = np.mean([_log_scores(member) for member in aligned], axis=0)
     status = first.status
     for member in aligned[1:]:
-        status = np.where(status == SAME, member.status, status)
-    logits[status != SAME] = np.nan
+        status = np.where(status == OK, member.status, status)
+    logits[status != OK] = np.nan
     return replace(first, task=task, status=status, logits=logits, probabilities=softmax(logits))
 
 
@@ -206,7 +206,7 @@ def _check_images(sheet: Sheet) -> None:
 
 
 def _status(sheet: Sheet) -> TextArray:
-    cells = sheet.columns.get("status", [SAME] * sheet.rows)
+    cells = sheet.columns.get("status", [OK] * sheet.rows)
     for row, cell in enumerate(cells):
         if not cell:
             sheet.complain(row, "status", 'is empty, allowed are "ok" and the reason why there is no result')

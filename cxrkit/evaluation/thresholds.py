@@ -7,7 +7,7 @@ import numpy as np
 from cxrkit.api import FloatArray, IntArray, Predictions, Threshold
 from cxrkit.config.schema import ThresholdTable
 from cxrkit.errors import InputError
-from cxrkit.evaluation.predictions import SAME, taken
+from cxrkit.evaluation.predictions import OK, taken
 
 SHARE_FOR_A_TARGET = (
     1 / 3
@@ -58,7 +58,7 @@ def choose(validation: Predictions | None, table: ThresholdTable) -> Threshold:
             f'threshold: rule "{table.rule}" needs predictions on validation and there are none, '
             'give a file for val or threshold = { rule = "fixed", value = … }'
         )
-    seen = taken(validation, validation.status == SAME)
+    seen = taken(validation, validation.status == OK)
     _check_classes(seen, table)
     candidates = _candidates(seen)
     index = _index(candidates, table)

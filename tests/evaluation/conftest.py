@@ -62,7 +62,8 @@ def run_of(tmp_path) -> Callable[..., RunDirectory]:
             files.setdefault(one.task, {})[one.set] = path
         run = RunDirectory(tmp_path / "run")
         environment = Environment(cxrkit="0", python="3.11", platform="any", processor="any", cpu_count=2)
-        importing.from_files(files, run, environment=environment, started="2024-01-01T00:00:00+00:00")
+        started = "2024-01-01T00:00:00+00:00"
+        importing.from_files(files, run, environment=environment, started=started, positive=found[0].positive)
         return run
 
     return made

@@ -68,5 +68,5 @@ def test_files_alone_make_a_run_directory(run_of, simulate):
 
 def test_all_files_must_have_the_first_ones_classes(run_of, simulate):
     other = predictions.replace(simulate(1, task="b"), class_names=("HEALTHY", "PNEUMONIA"))
-    with pytest.raises(InputError, match='task "b": .*unknown label "HEALTHY"'):
+    with pytest.raises(InputError, match=r'task "b": .*unknown label "HEALTHY"'):
         run_of(simulate(), other)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from cxrkit_plugins.reporters import classification
 from sklearn import metrics as sklearn
 from statsmodels.stats.proportion import proportion_confint
 
@@ -12,7 +13,6 @@ from cxrkit.errors import InputError, RunError
 from cxrkit.evaluation import evaluate, predictions
 from cxrkit.records import Comparison, Metrics, ModelInfo, Preprocessing, TaskInfo
 from cxrkit.registry import Registered
-from cxrkit_plugins.reporters import classification
 
 TABLE = EvaluationTable(resamples=200)
 
@@ -196,7 +196,7 @@ def test_curves_are_files_with_bands(run_of, simulate, fixed):
     found = simulate()
     run = evaluated(run_of(found), "a", threshold=fixed)
     roc = pd.read_csv(run.task("a").curves / "test_roc.csv")
-    fpr, tpr, _ = sklearn.roc_curve(found.truth, found.score)
+    fpr, _, _ = sklearn.roc_curve(found.truth, found.score)
     np.testing.assert_allclose(roc["fpr"], fpr, atol=1e-12)
     assert ((roc["tpr_low"] <= roc["tpr"]) & (roc["tpr"] <= roc["tpr_high"])).all()
     assert (roc["tpr_high"] > roc["tpr_low"]).all()
@@ -213,13 +213,16 @@ def test_a_strangers_reporter_adds_figures_and_its_failure_names_it(run_of, simu
     def broken(predictions, settings):
         raise ZeroDivisionError("oh")
 
+    def listed(predictions, settings):
+        return []
+
     run = run_of(simulate())
     evaluated(run, "a", threshold=fixed, reporters=[reporter(own, "own")])
     assert figure(run, "own").value is None
     with pytest.raises(RunError, match='metric reporter "b" of some-distribution on task "a", set "test": ZeroDiv'):
         evaluated(run, "a", threshold=fixed, reporters=[reporter(broken, "b")])
     with pytest.raises(RunError, match="returned list, a MetricReport is needed"):
-        evaluated(run, "a", threshold=fixed, reporters=[reporter(lambda p, s: [], "b")])
+        evaluated(run, "a", threshold=fixed, reporters=[reporter(listed, "b")])
 
 
 def test_comparison_and_metrics_are_valid_json_of_their_schema(run_of, simulate, fixed):
