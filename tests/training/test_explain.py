@@ -202,9 +202,9 @@ def test_every_model_explains_the_same_images(run):
         assert all((run.directory.task(task).cam / file).is_file() for file in files)
 
 
-def test_progress_is_told_over_all_models(run):
-    run.built_in("a", "mobilenet_v3_small")
-    run.built_in("b", "mobilenet_v3_small")
+def test_progress_is_told_over_all_models(run, spotlight):
+    run.train("a", "spotlight", spotlight.spotlight(2))
+    run.train("b", "spotlight", spotlight.spotlight(2))
     names = [f"{number}.png" for number in range(18)]
     for name in names:
         run.image(name)
@@ -237,8 +237,8 @@ def test_the_weights_that_a_training_began_with_are_not_needed(run):
     assert len(run.index("a").entries) == 1
 
 
-def test_maps_are_the_same_each_time(run):
-    run.built_in("a", "mobilenet_v3_small")
+def test_maps_are_the_same_each_time(run, spotlight):
+    run.train("a", "spotlight", spotlight.spotlight(2))
     run.image("a.png")
 
     def raw():
@@ -269,11 +269,11 @@ def test_an_unknown_method_is_an_error(run):
         run.explain(images=[], method="GradCam")
 
 
-def test_a_method_that_does_not_fit_a_model_is_told(run):
+def test_a_method_that_does_not_fit_a_model_is_told(run, spotlight):
     """CAM (Zhou et al., 2016) needs one fully connected layer after global pooling."""
     run.built_in("a", "resnet18")
-    run.built_in("b", "resnet18", head="linear")
-    run.image("a.png")
+    run.train("b", "spotlight", spotlight.spotlight(2))
+    run.image("a.png", spot=(45, 60))
 
     run.explain(images=["a.png"], method="CAM")
 
@@ -306,10 +306,10 @@ def test_a_layer_that_no_model_has_is_an_error(run, layer, reason):
         run.explain(images=["a.png"], layer=layer)
 
 
-def test_a_layer_that_one_model_has_is_a_notice_for_the_others(run):
+def test_a_layer_that_one_model_has_is_a_notice_for_the_others(run, spotlight):
     run.built_in("a", "resnet18")
-    run.built_in("b", "mobilenet_v3_small")
-    run.image("a.png")
+    run.train("b", "spotlight", spotlight.spotlight(2))
+    run.image("a.png", spot=(45, 60))
 
     run.explain(images=["a.png"], layer="layer4")
 
@@ -334,13 +334,13 @@ def flat(num_classes: int) -> nn.Module:
 """
 
 
-def test_a_model_without_feature_map_is_a_notice_and_the_others_go_on(run, install):
+def test_a_model_without_feature_map_is_a_notice_and_the_others_go_on(run, install, spotlight):
     install("cxr-flat", FLAT, group="cxrkit.train")
     import cxr_flat
 
     run.train("flat", "flat", cxr_flat.flat(2))
-    run.built_in("other", "mobilenet_v3_small")
-    run.image("a.png")
+    run.train("other", "spotlight", spotlight.spotlight(2))
+    run.image("a.png", spot=(45, 60))
 
     run.explain(images=["a.png"])
 
@@ -372,8 +372,8 @@ def test_maps_that_are_no_numbers_are_empty(run, spotlight):
     assert "1 of 1 maps are empty" in run.notices[0]
 
 
-def test_maps_of_an_earlier_choice_are_removed(run):
-    run.built_in("a", "mobilenet_v3_small")
+def test_maps_of_an_earlier_choice_are_removed(run, spotlight):
+    run.train("a", "spotlight", spotlight.spotlight(2))
     run.image("a.png")
     run.image("b.png")
     run.explain(images=["a.png"])
@@ -387,8 +387,8 @@ def test_maps_of_an_earlier_choice_are_removed(run):
     assert len([file for file in cam.rglob("*") if file.is_file()]) == 3
 
 
-def test_a_failed_explanation_leaves_no_index(run):
-    run.built_in("a", "mobilenet_v3_small")
+def test_a_failed_explanation_leaves_no_index(run, spotlight):
+    run.train("a", "spotlight", spotlight.spotlight(2))
     run.image("a.png")
     run.explain(images=["a.png"])
     (run.images / "a.png").unlink()
