@@ -6,7 +6,7 @@ import pytest
 from cxrkit.config.schema import TaskTable
 from cxrkit.errors import InputError
 from cxrkit.evaluation import predictions
-from cxrkit.evaluation.importing import import_task
+from cxrkit.evaluation.importing import read_task, write_task
 from cxrkit.files import sha256
 from cxrkit.records import RunInfo, TaskInfo, ThresholdRecord
 from cxrkit.rundir import RunDirectory
@@ -31,9 +31,13 @@ def manifest(*rows):
 IMAGES = manifest(("a.png", "PNEUMONIA", "1", "test"), ("b.png", "NORMAL", "2", "test"))
 
 
+def imported(run, table, class_names, positive):
+    return write_task(run, table, read_task(table, IMAGES, class_names, positive))
+
+
 def test_a_vendors_file_becomes_a_task_with_labels_of_the_manifest(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    info = import_task(run, vendor(tmp_path), IMAGES, ["NORMAL", "PNEUMONIA"], "PNEUMONIA")
+    info = imported(run, vendor(tmp_path), ["NORMAL", "PNEUMONIA"], "PNEUMONIA")
     assert info == TaskInfo.read(run.task("vendor").info)
     assert (info.kind, info.state, info.sets) == ("predictions", "finished", ["test"])
     assert info.sources == {"test": sha256(tmp_path / "vendor.csv")}
@@ -43,18 +47,18 @@ def test_a_vendors_file_becomes_a_task_with_labels_of_the_manifest(tmp_path):
 
 def test_the_same_file_again_keeps_the_threshold_and_another_one_does_not(tmp_path):
     run = RunDirectory(tmp_path / "run")
-    info = import_task(run, vendor(tmp_path), IMAGES, None, "PNEUMONIA")
+    info = imported(run, vendor(tmp_path), None, "PNEUMONIA")
     threshold = ThresholdRecord(value=0.5, rule="fixed")
     info.model_copy(update={"threshold": threshold}).write(run.task("vendor").info)
-    assert import_task(run, vendor(tmp_path), IMAGES, None, "PNEUMONIA").threshold == threshold
+    assert imported(run, vendor(tmp_path), None, "PNEUMONIA").threshold == threshold
     changed = vendor(tmp_path, VENDOR.replace("0.8", "0.7"))
-    assert import_task(run, changed, IMAGES, None, "PNEUMONIA").threshold is None
+    assert imported(run, changed, None, "PNEUMONIA").threshold is None
 
 
 def test_a_wrong_file_leaves_nothing_behind(tmp_path):
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(InputError, match=r'task "vendor": .*row 2, column score: 8.0 is no probability'):
-        import_task(run, vendor(tmp_path, VENDOR.replace("0.8", "8")), IMAGES, None, None)
+        imported(run, vendor(tmp_path, VENDOR.replace("0.8", "8")), None, None)
     assert not run.root.exists()
 
 
