@@ -29,6 +29,7 @@ class Anatomy:
     rib_droop: float  # how steeply ribs fall towards the side
     tissue: float  # thickness of soft tissue, 1 on average
     gas: float  # of the stomach, 0 … 1
+    markings: float  # how dense the lungs' vessels are
     vessels: Plane  # [depth, angle], noise that becomes branching streaks
 
 
@@ -48,18 +49,19 @@ class Thorax:
 def draw(rng: np.random.Generator) -> Anatomy:
     """Draw a child."""
     return Anatomy(
-        width=rng.uniform(0.62, 0.72),
-        apex=rng.uniform(-0.72, -0.62),
-        base=rng.uniform(0.42, 0.58),
+        width=rng.uniform(0.6, 0.7),
+        apex=rng.uniform(-0.82, -0.7),
+        base=rng.uniform(0.46, 0.62),
         dome=rng.uniform(0.12, 0.22),
-        heart=rng.uniform(0.25, 0.33),
+        heart=rng.uniform(0.26, 0.36),
         thymus=rng.uniform(0.1, 0.19),
-        rib_spacing=rng.uniform(0.135, 0.165),
+        rib_spacing=rng.uniform(0.165, 0.195),
         rib_phase=rng.uniform(0, 1),
-        rib_droop=rng.uniform(0.3, 0.5),
+        rib_droop=rng.uniform(0.6, 0.95),
         tissue=rng.uniform(0.85, 1.15),
         gas=rng.uniform(0, 1) * rng.binomial(1, 0.5),
-        vessels=rng.standard_normal((7, 48)),
+        markings=rng.uniform(0.08, 0.26),
+        vessels=rng.standard_normal((7, 36)),
     )
 
 
@@ -74,10 +76,10 @@ def project(anatomy: Anatomy, x: Plane, y: Plane) -> Thorax:
     lungs = _lungs(anatomy, x, y)
     body = anatomy.tissue * _body(x, y)
     heart = _heart(anatomy, x, y)
-    bones = 0.16 * _ribs(anatomy, x, y) + 0.3 * _spine(x, y) + 0.16 * _clavicles(anatomy, x, y)
-    vessels = 0.13 * lungs * _vessels(anatomy, x, y)
+    bones = 0.15 * _ribs(anatomy, x, y) + 0.17 * _spine(x, y) + 0.14 * _clavicles(anatomy, x, y)
+    vessels = anatomy.markings * lungs * _vessels(anatomy, x, y)
     air = 0.62 * lungs * (1 - 0.75 * heart) + 0.1 * _trachea(x, y) + 0.22 * _stomach(anatomy, x, y)
-    attenuation = body * (1.1 - air + 0.2 * heart + bones + vessels)
+    attenuation = body * (1.1 - air + 0.1 * heart + bones + vessels)
     return Thorax(np.maximum(attenuation, 0), lungs * (1 - 0.75 * heart))
 
 
@@ -89,14 +91,15 @@ def edge(distance: Plane, width: float) -> Plane:
 def _body(x: Plane, y: Plane) -> Plane:
     below = y + 0.74  # the shoulders
     chest, neck = 0.84 + 0.34 * np.exp(-((below / 0.22) ** 2)), 0.3 + 0.88 * np.exp(-((below / 0.16) ** 2))
-    half = np.where(below > 0, chest, neck)
-    return np.sqrt(np.clip(1 - (x / half) ** 4, 0, 1)) * (0.9 + 0.12 * edge(y - 0.4, 0.1))
+    half: Plane = np.where(below > 0, chest, neck)
+    thickness: Plane = np.sqrt(np.clip(1 - np.square(np.square(x / half)), 0, 1))
+    return thickness * (0.9 + 0.12 * edge(y - 0.4, 0.1))
 
 
 def _wall(anatomy: Anatomy, y: Plane) -> Plane:
     """|x| of the inside of the ribs."""
     height = np.clip((0.3 - y) / (0.3 - anatomy.apex), 0, 1)
-    return anatomy.width * np.sqrt(1 - height**3.2)
+    return anatomy.width * np.sqrt(1 - height * np.square(height)) * (1 + 0.08 * np.minimum(y, 0.6))
 
 
 def _lungs(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
@@ -119,10 +122,10 @@ def _heart(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
 def _ribs(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
     side = np.abs(x)
     wall = _wall(anatomy, np.minimum(y, 0.5))
-    behind = y - anatomy.rib_droop * np.maximum(side - 0.18, 0) ** 2 * 1.6
-    front = y + 0.55 * side
+    behind = y - anatomy.rib_droop * np.square(side - 0.2)
+    front = y + 0.75 * side
     cage = edge(wall + 0.035 - side, 0.012) * edge(0.8 - y, 0.06) * edge(y - anatomy.apex + 0.06, 0.03)
-    back = _bands(behind / anatomy.rib_spacing + anatomy.rib_phase, 0.35) * edge(side - 0.06, 0.01)
+    back = _bands(behind / anatomy.rib_spacing + anatomy.rib_phase, 0.2) * edge(side - 0.06, 0.01)
     anterior = _bands(front / anatomy.rib_spacing + 1.7 * anatomy.rib_phase, 0.45) * edge(side - 0.3, 0.04)
     rim = np.exp(-(((side - wall - 0.012) / 0.022) ** 2)) * edge(0.7 - y, 0.05)
     return cage * (back + 0.4 * anterior) + 0.9 * rim * (0.4 + 0.6 * back) * edge(y - anatomy.apex, 0.03)
@@ -160,5 +163,5 @@ def _vessels(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
     angle = (np.arctan2(dy, np.copysign(dx, x) * np.sign(dx)) / (2 * np.pi)) % 1
     places = np.stack([np.minimum(distance, 0.7) * 8, angle * anatomy.vessels.shape[1]])
     streaks = map_coordinates(anatomy.vessels, places, order=1, mode="grid-wrap")
-    hilum = np.exp(-((distance / 0.11) ** 2))
-    return 0.9 * np.clip(streaks, 0, 2) * np.exp(-distance / 0.28) + 0.9 * hilum
+    hilum = np.exp(-np.square(distance / 0.1))
+    return (1 - hilum) * np.clip(streaks, 0, 2) * np.exp(-distance / 0.3) + hilum

@@ -1,7 +1,8 @@
 """What makes a manifest unusable, and what is to be noted: shared patients, identical files, missing classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -9,6 +10,35 @@ from cxrkit.data.manifest import SPLITS
 from cxrkit.errors import nearest
 
 _LEAK_REMEDY = 'split by patient with "cxrkit data split", or go on with data.allow_shared_patients = true'
+
+
+class Overlap(NamedTuple):
+    """What two sets have in common.
+
+    Attributes:
+        one: a set.
+        other: another.
+        count: values of the column that both hold.
+        example: one of the values, with an image of it from either set.
+    """
+
+    one: str
+    other: str
+    count: int
+    example: tuple[str, str, str]
+
+
+def overlaps(frame: pd.DataFrame, column: str) -> list[Overlap]:
+    """Compare every pair of sets by a column of the usable rows: ``patient``, ``sha256``."""
+    sets = [(str(name), rows.drop_duplicates(column)) for name, rows in frame.groupby("split", sort=False)]
+    found = []
+    for (one, first), (other, second) in combinations(sets, 2):
+        both = first.merge(second, on=column).sort_values(column)
+        if len(both):
+            top = both.iloc[0]
+            example = str(top[column]), str(top["image_x"]), str(top["image_y"])
+            found.append(Overlap(one, other, len(both), example))
+    return found
 
 
 def leaks(frame: pd.DataFrame, where: str, *, compared: Sequence[str]) -> list[str]:
@@ -22,26 +52,18 @@ def leaks(frame: pd.DataFrame, where: str, *, compared: Sequence[str]) -> list[s
     Returns:
         A sentence with the remedy for each pair and kind.
     """
-    sets = list(dict.fromkeys(frame["split"]))
-    told: list[str] = []
-    for one, other in combinations(sets, 2):
-        if one in compared and other in compared:
-            told += _shared(frame, one, other, "patient", "patients", where)
-        told += _shared(frame, one, other, "sha256", "identical files", where)
-    return told
-
-
-def _shared(frame: pd.DataFrame, one: str, other: str, column: str, what: str, where: str) -> Iterator[str]:
-    first, second = (frame[frame["split"] == name] for name in (one, other))
-    shared = sorted(set(first[column]) & set(second[column]))
-    if shared:
-        files = " and ".join(_image(rows, column, shared[0]) for rows in (first, second))
-        example = f"{shared[0]} ({files})" if column == "patient" else files
-        yield f"{where}: {one} and {other} share {len(shared)} {what}, e.g. {example}; {_LEAK_REMEDY}"
-
-
-def _image(rows: pd.DataFrame, column: str, value: str) -> str:
-    return str(rows.loc[rows[column] == value, "image"].iloc[0])
+    patients = overlaps(frame[frame["split"].isin(compared)], "patient")
+    told = [
+        f"{shared.one} and {shared.other} share {shared.count} {'patient' if shared.count == 1 else 'patients'}, e.g. "
+        f"{shared.example[0]} ({shared.example[1]} and {shared.example[2]})"
+        for shared in patients
+    ]
+    told += [
+        f"{shared.one} and {shared.other} share {shared.count} identical {'file' if shared.count == 1 else 'files'}, "
+        f"e.g. {shared.example[1]} and {shared.example[2]}"
+        for shared in overlaps(frame, "sha256")
+    ]
+    return [f"{where}: {sentence}; {_LEAK_REMEDY}" for sentence in told]
 
 
 def duplicates(frame: pd.DataFrame) -> list[str]:

@@ -19,7 +19,7 @@ def grid(rng: np.random.Generator, size: int) -> tuple[Plane, Plane]:
     """
     axis = (np.arange(size) + 0.5) * (2 / size) - 1
     x, y = np.meshgrid(axis, axis)
-    turn, scale = np.radians(rng.normal(0, 2.5)), rng.uniform(0.82, 1.12)
+    turn, scale = np.radians(rng.normal(0, 2.5)), rng.uniform(0.7, 0.98)
     shift_x, shift_y = rng.normal(0, 0.04), rng.normal(-0.02, 0.06)
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     return cos * x - sin * y + shift_x, sin * x + cos * y + shift_y
@@ -37,7 +37,7 @@ def develop(rng: np.random.Generator, attenuation: Plane) -> NDArray[np.uint8]:
     """
     size = len(attenuation)
     scatter = 0.05 * noise(rng, attenuation.shape, 4)
-    black, white = rng.uniform(0.0, 0.12), rng.uniform(1.2, 1.5)
+    black, white = rng.uniform(0.0, 0.12), rng.uniform(1.25, 1.6)
     grey = np.clip((attenuation * (1 + scatter) - black) / (white - black), 0, 1) ** rng.uniform(0.9, 1.5)
     quantum = noise(rng, attenuation.shape, round(0.75 * size)) * rng.uniform(0.006, 0.022)
     grey = grey + quantum * (0.4 + grey)

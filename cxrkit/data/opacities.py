@@ -37,25 +37,25 @@ def lobar(rng: np.random.Generator, x: Plane, y: Plane, lungs: Plane, severity: 
     """
     side = rng.choice([-1, 1], p=[0.6, 0.4])
     centre = side * rng.uniform(0.26, 0.5), rng.choice(list(_LOBES.values())) + rng.normal(0, 0.05)
-    width, height = rng.uniform(0.11, 0.26), rng.uniform(0.1, 0.22)
+    width, height = rng.uniform(0.17, 0.38), rng.uniform(0.17, 0.38)
     distance = np.hypot((x - centre[0]) / width, (y - centre[1]) / height)
-    blob = edge(1.1 - distance + 0.28 * noise(rng, x.shape, 12), 0.12)
+    blob = edge(1.1 - distance + 0.3 * noise(rng, x.shape, 9), 0.17)
     if rng.binomial(1, 0.4):
         fissure = y - centre[1] - rng.uniform(-0.1, 0.25) * (x - centre[0])
-        blob = blob * edge(fissure * rng.choice([-1, 1]) + 0.05, 0.01)
-    mottled = blob * np.clip(1 + 0.25 * noise(rng, x.shape, 24), 0, None)
+        blob = blob * edge(fissure * rng.choice([-1, 1]) + 0.05, 0.018)
+    mottled = blob * np.clip(1 + 0.15 * noise(rng, x.shape, 24), 0, None)
     return _in_lungs(mottled, lungs, severity)
 
 
 def diffuse(rng: np.random.Generator, x: Plane, y: Plane, lungs: Plane, severity: float) -> Opacity:
     """Veil both lungs around the hila, with a net of thickened interstitium; arguments as of :func:`lobar`."""
-    spread = rng.uniform(0.28, 0.45)
+    spread = rng.uniform(0.3, 0.5)
     drop = rng.uniform(-0.05, 0.2)
     distance = np.hypot((np.abs(x) - 0.24) / spread, (y - drop) / (1.5 * spread))
     uneven = np.clip(1 + 0.45 * noise(rng, x.shape, 7), 0, None)
     veil = np.exp(-(distance**2)) * uneven
-    net = np.clip(noise(rng, x.shape, 34), 0, None)
-    return _in_lungs(veil * (0.4 + 0.6 * net), lungs, severity, outline=veil)
+    net = sum(np.exp(-np.square(2 * noise(rng, x.shape, cells))) for cells in (28, 44))
+    return _in_lungs(veil * (0.65 + 0.25 * net), lungs, severity, outline=veil)
 
 
 Pattern = Callable[[np.random.Generator, Plane, Plane, Plane, float], Opacity]

@@ -1,6 +1,8 @@
 """A generated data set that looks like Kermany's and needs no download: radiographs of a phantom with known lesions."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from PIL import Image
 
 from cxrkit.data import anatomy, exposure
 from cxrkit.data.folders import creating
+from cxrkit.data.inspection import Progress
 from cxrkit.data.opacities import PATTERNS
 from cxrkit.data.patients import kermany
 from cxrkit.errors import InputError
@@ -63,7 +66,7 @@ def write(
     images: int = 600,
     size: int = 128,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write a phantom: class folders with Kermany's file names, ``masks/`` and ``phantom.csv``.
 
@@ -87,10 +90,7 @@ def write(
         raise InputError(f"size: must be {SIZES.start} to {SIZES.stop - 1} pixels, got {size}")
     cases = list(_cases(images, np.random.default_rng(seed)))
     with creating(directory) as folder:
-        for done, case in enumerate(cases, start=1):
-            _write_case(folder, case, size, seed)
-            if progress is not None:
-                progress(done, len(cases))
+        _write_all(folder, cases, size, seed, progress)
         text = COLUMNS + "".join(_row(case) for case in cases)
         (folder / "phantom.csv").write_text(text, encoding="utf-8", newline="\n")
 
@@ -107,7 +107,7 @@ def render(case: Case, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray
     thorax = anatomy.project(child, x, y)
     attenuation, mask = thorax.attenuation, np.zeros((size, size), dtype=bool)
     if case.pathogen != "normal":
-        opacity = PATTERNS[case.pathogen](rng, x, y, thorax.lungs, rng.uniform(0.1, 0.7))
+        opacity = PATTERNS[case.pathogen](rng, x, y, thorax.lungs, rng.uniform(0.3, 1))
         attenuation, mask = attenuation + opacity.attenuation, opacity.mask
     return exposure.develop(rng, attenuation), mask
 
@@ -145,12 +145,20 @@ def _name(split: str, pathogen: str, number: int, image: int) -> str:
     return f"person{number}_{pathogen}_{4 * number + image}"
 
 
+def _write_all(folder: Path, cases: list[Case], size: int, seed: int, progress: Progress | None) -> None:
+    for path in {(folder / name).parent for case in cases for name in (case.path, case.mask) if name}:
+        path.mkdir(parents=True)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # numpy and Pillow release the interpreter
+        work = pool.map(lambda case: _write_case(folder, case, size, seed), cases)
+        for done, _ in enumerate(work, start=1):
+            if progress is not None:
+                progress(done, len(cases))
+
+
 def _write_case(folder: Path, case: Case, size: int, seed: int) -> None:
     grey, mask = render(case, size, seed)
-    (folder / case.path).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(grey).save(folder / case.path, quality=95)
     if case.mask:
-        (folder / case.mask).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(folder / case.mask)
 
 

@@ -33,17 +33,36 @@ def collect(table: DataTable, base: Path, datasets: Registry) -> Sources:
         InputError: a source cannot be read, or its rows belong to no split.
     """
     source = base / (table.root or table.manifest or "")
-    frames = [_of_splits(frame_of(_rows(table, source, datasets)), source)]
+    frames = [_of_splits(index(table, source, datasets), source)]
     roots = dict.fromkeys(SPLITS, folder_of(source))
     for name, place in table.external.items():
-        frames.append(_of_external(frame_of(_rows(table, base / place, datasets)), name, base / place))
+        frames.append(_of_external(index(table, base / place, datasets), name, base / place))
         roots[name] = folder_of(base / place)
     frame = pd.concat(frames, ignore_index=True)
     return Sources(frame.fillna(""), roots)
 
 
-def frame_of(rows: Iterable[ManifestRow]) -> pd.DataFrame:
-    """Put a plugin's rows into a frame; what is not told is an empty text."""
+def folder_of(source: Path) -> Path:
+    """Return the folder that a source's image names are relative to: itself, or that of the CSV file."""
+    return source if source.is_dir() else source.parent
+
+
+def index(table: DataTable, source: Path, datasets: Registry) -> pd.DataFrame:
+    """List the files of one source through its dataset plugin: as configured, else by what ``source`` is.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    chosen = table.dataset
+    if chosen is not None and source.is_dir() == (table.root is not None):
+        registered = datasets.get(chosen.use, "data.dataset")
+        given = options.check(registered.factory, chosen.options, "data.dataset")
+        return _frame(registered.factory(source, **given))
+    registered = datasets.get("csv" if source.suffix.lower() == ".csv" else "folder", "data")
+    return _frame(registered.factory(source))
+
+
+def _frame(rows: Iterable[ManifestRow]) -> pd.DataFrame:
     records = [
         {
             **row.columns,
@@ -57,21 +76,6 @@ def frame_of(rows: Iterable[ManifestRow]) -> pd.DataFrame:
     ]
     names = dict.fromkeys([*FIRST, "excluded", *(name for record in records for name in record)])
     return pd.DataFrame(records, columns=list(names)).astype(str).where(lambda frame: frame.notna(), "")
-
-
-def folder_of(source: Path) -> Path:
-    """Return the folder that a source's image names are relative to: itself, or that of the CSV file."""
-    return source if source.is_dir() else source.parent
-
-
-def _rows(table: DataTable, source: Path, datasets: Registry) -> list[ManifestRow]:
-    chosen = table.dataset
-    if chosen is not None and source.is_dir() == (table.root is not None):
-        registered = datasets.get(chosen.use, "data.dataset")
-        given = options.check(registered.factory, chosen.options, "data.dataset")
-        return list(registered.factory(source, **given))
-    registered = datasets.get("csv" if source.suffix.lower() == ".csv" else "folder", "data")
-    return list(registered.factory(source))
 
 
 def _of_splits(frame: pd.DataFrame, source: Path) -> pd.DataFrame:
