@@ -58,9 +58,13 @@ def _same_names(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _missing_data(document: Mapping[str, Any]) -> Iterator[Problem]:
-    trained = [task for _, task in _tasks(document) if "model" in task]
-    if trained and "data" not in document:
+    if not any("model" in task for _, task in _tasks(document)):
+        return
+    data = document.get("data")
+    if data is None:
         yield ("data",), "is missing, a task with a model needs it"
+    elif isinstance(data, Mapping) and not {"root", "manifest"} & set(data):
+        yield ("data",), "needs root or manifest, got neither"
 
 
 def _unknown_reference(document: Mapping[str, Any]) -> Iterator[Problem]:

@@ -111,9 +111,14 @@ class DataTable(Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataTable":
-        if (self.root is None) == (self.manifest is None):
-            raise ValueError(f"needs root or manifest, got {'neither' if self.root is None else 'both'}")
+        if self.root is not None and self.manifest is not None:
+            raise ValueError("needs root or manifest, got both")
         return self
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images at all; where every task brings predictions, ``positive`` alone may be given."""
+        return self.root is not None or self.manifest is not None
 
 
 class CropTable(Table):

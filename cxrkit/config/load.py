@@ -24,8 +24,8 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> C
     Args:
         path: the file. Paths in it stay as they are written, see :func:`cxrkit.config.located`.
         sets: ``key=value`` that take the place of the file's, e.g. ``task.transfer.trainer.learning_rate=1e-5``.
-        only: names of the tasks to keep; all when empty. The whole file is checked all the same, and
-            ``evaluation.reference`` stays as it is.
+        only: names of tasks that the command line asks for; each must exist. All tasks are kept all the same, as the
+            others may have finished earlier.
 
     Raises:
         InputError: the file cannot be read, or something in it or in ``sets`` is wrong; all problems at once.
@@ -39,7 +39,7 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> C
     told += _unknown_tasks(merged.document, only)
     if wrong_sets or told or configuration is None:
         raise InputError(*dict.fromkeys([*wrong_sets, *told]))
-    return _selected(configuration, only).coming_from(merged.origin)
+    return configuration.coming_from(merged.origin)
 
 
 def _apply_sets(document: dict[str, Any], origin: Origin, sets: Sequence[str]) -> tuple[Origin, list[str]]:
@@ -116,8 +116,3 @@ def _labelled(path: KeyPath, document: Mapping[str, Any]) -> KeyPath:
 def _unknown_tasks(document: Mapping[str, Any], only: Sequence[str]) -> list[str]:
     names = consistency.names(document)
     return [f'--task {name}: unknown task "{name}", {nearest(name, names)}' for name in only if name not in names]
-
-
-def _selected(configuration: Configuration, only: Sequence[str]) -> Configuration:
-    kept = tuple(task for task in configuration.task if not only or task.name in only)
-    return configuration.model_copy(update={"task": kept})

@@ -84,7 +84,10 @@ def _positive(sheet: Sheet, names: Sequence[str], columns: list[str], positive: 
         return columns[0]
     if USUAL_POSITIVE in names:
         return USUAL_POSITIVE
-    raise InputError(f"{sheet.path}: the positive class is not told, name one of {', '.join(names)}")
+    raise InputError(
+        f"{sheet.path}: the positive class is not told, say under [data] or by --positive which of "
+        f"{', '.join(names)} it is"
+    )
 
 
 def read_labels(sheet: Sheet, classes: Classes, *, needed: bool) -> IntArray:

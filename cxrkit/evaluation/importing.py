@@ -18,32 +18,31 @@ if TYPE_CHECKING:
     from cxrkit.data.manifest import Manifest
 
 
-def import_task(
-    run: RunDirectory,
-    table: TaskTable,
-    manifest: "Manifest | None",
-    class_names: Sequence[str] | None,
-    positive: str | None,
-) -> TaskInfo:
-    """Take the prediction files of one configured task into the run directory.
+def read_task(
+    table: TaskTable, manifest: "Manifest | None", class_names: Sequence[str] | None, positive: str | None
+) -> dict[str, Predictions]:
+    """Read and check the prediction files of one configured task, set by set.
 
     Args:
-        run: where to.
         table: a task with ``predictions`` (paths as they can be opened) and ``columns``.
         manifest: gives labels and patients and says which images must be there; without it the files must have labels.
         class_names: the run's classes in their order; None where only the files can tell.
         positive: the run's positive class, or None.
 
-    Returns:
-        What ``task.json`` now says. Nothing is written where a file is wrong.
-
     Raises:
         InputError: what is wrong with the files, all sets' problems together.
     """
-    files = {name: Path(path) for name, path in (table.predictions or {}).items()}
-    labels = {name: frame for name in files if (frame := _labels(manifest, name)) is not None}
-    found = _read_sets(table.name, files, table.columns, (class_names, positive), labels)
-    return _write_task(run, table.name, files, found)
+    labels = {name: frame for name in table.predictions or {} if (frame := _labels(manifest, name)) is not None}
+    return _read_sets(table.name, _files(table), table.columns, (class_names, positive), labels)
+
+
+def write_task(run: RunDirectory, table: TaskTable, found: Mapping[str, Predictions]) -> TaskInfo:
+    """Write what :func:`read_task` found into the run directory; return what ``task.json`` now says."""
+    return _write_task(run, table.name, _files(table), found)
+
+
+def _files(table: TaskTable) -> dict[str, Path]:
+    return {name: Path(path) for name, path in (table.predictions or {}).items()}
 
 
 def from_files(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cxrkit.data import phantom
+from cxrkit.data.phantom import write as write_phantom
 from cxrkit.errors import InputError
 from cxrkit.files import write_text
 
@@ -26,7 +26,7 @@ def prepare(directory: Path, *, seed: int) -> Path:
         return path
     if directory.is_dir() and any(directory.iterdir()):
         raise InputError(f"{directory}: is not empty, the demo needs a directory of its own")
-    phantom.write(directory / "data", images=IMAGES, size=IMAGE_SIZE, seed=seed)
+    write_phantom(directory / "data", images=IMAGES, size=IMAGE_SIZE, seed=seed)
     write_text(path, text)
     return path
 

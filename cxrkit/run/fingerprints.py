@@ -6,7 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cxrkit.config.schema import Configuration, EvaluationTable, ReportTable, TaskTable
+from pydantic import BaseModel
+
+from cxrkit.config.schema import Configuration, ReportTable, TaskTable, ThresholdTable
 from cxrkit.data.manifest import Manifest
 from cxrkit.files import digest, sha256
 from cxrkit.plans import ExplainPlan, TrainingPlan
@@ -21,8 +23,8 @@ def of_training(plan: TrainingPlan, manifest: Manifest, distributions: Mapping[s
         distributions: component (model, imbalance, trainer) → the distribution and version that it comes from.
     """
     values = {
-        "training images": manifest.digest(("train",)),
-        "validation images": manifest.digest(("val",)),
+        "training images": manifest.digest("train"),
+        "validation images": manifest.digest("val"),
         "classes": plan.class_names,
         "image_size": plan.image_size,
         "model": plan.model.model_dump(),
@@ -42,7 +44,7 @@ def of_training(plan: TrainingPlan, manifest: Manifest, distributions: Mapping[s
 
 def of_sets(manifest: Manifest, sets: Iterable[str]) -> dict[str, str]:
     """Describe the images that are predicted, set by set."""
-    return {name: manifest.digest((name,)) for name in sets}
+    return {name: manifest.digest(name) for name in sets}
 
 
 def of_evaluation(configuration: Configuration, predictions: Iterable[Path], manifest: Path) -> str:
@@ -77,11 +79,11 @@ def differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     return [key for key in new if old.get(key) != new[key]] + [key for key in old if key not in new]
 
 
-def _threshold(configuration: Configuration, task: TaskTable) -> Any:
+def _threshold(configuration: Configuration, task: TaskTable) -> ThresholdTable:
     return task.threshold or configuration.threshold
 
 
-def _dump(table: EvaluationTable | ReportTable | Any) -> Any:
+def _dump(table: BaseModel) -> Any:
     return table.model_dump(mode="json")
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxrkit import config
+from cxrkit.api import Predictions
 from cxrkit.config.schema import Configuration, TaskTable
 from cxrkit.data import build, classes
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins, load
-from cxrkit.errors import InputError, nearest
+from cxrkit.errors import InputError
+from cxrkit.evaluation.importing import read_task
 from cxrkit.rundir import RunDirectory
 
 
@@ -46,8 +48,9 @@ class Study:
         train: the plugins that train; None where every task brings predictions.
         selected: the tasks to carry out.
         manifest: of the images; None where there are none.
-        class_names: in the order of the logits; empty where only predictions can tell.
-        positive: the class whose detection is evaluated; None where only predictions can tell.
+        class_names: in the order of the logits.
+        positive: the class whose detection is evaluated.
+        imported: task of predictions → set → what its file holds.
     """
 
     written: Configuration
@@ -58,7 +61,8 @@ class Study:
     selected: tuple[TaskTable, ...]
     manifest: Manifest | None
     class_names: tuple[str, ...]
-    positive: str | None
+    positive: str
+    imported: dict[str, dict[str, Predictions]]
 
     @property
     def sets(self) -> list[str]:
@@ -82,45 +86,69 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
     Raises:
         InputError: anything of it is wrong; nothing has been written.
     """
-    read = config.load(request.path, sets=request.sets)
+    read = config.load(request.path, sets=request.sets, only=request.only)
     trains = any(task.model is not None for task in read.task)
     right = load("cxrkit", strict=request.strict)
     train = load("cxrkit.train", strict=request.strict) if trains else None
     written = config.check_components(read, train, right)
     configuration = config.located(written, request.path)
-    manifest = _manifest(configuration, request.path.parent, right, advance)
+    manifest = _manifest(configuration, request.path.parent, right, advance, training=trains)
     class_names, positive = _classes(configuration, manifest)
+    imported = _imported(configuration, manifest, class_names, positive)
+    if imported and (class_names is None or positive is None):
+        first = next(iter(next(iter(imported.values())).values()))
+        class_names, positive = first.class_names, first.positive
     return Study(
         written=written,
         configuration=configuration,
         run=RunDirectory(request.output.absolute() if request.output else Path(configuration.run.output)),
         right=right,
         train=train,
-        selected=_selected(written, request.only),
+        selected=tuple(task for task in configuration.task if not request.only or task.name in request.only),
         manifest=manifest,
-        class_names=class_names,
-        positive=positive,
+        class_names=class_names or (),
+        positive=positive or "",
+        imported=imported,
     )
 
 
 def _manifest(
-    configuration: Configuration, base: Path, right: Plugins, advance: Callable[[int, int], None] | None
+    configuration: Configuration,
+    base: Path,
+    right: Plugins,
+    advance: Callable[[int, int], None] | None,
+    *,
+    training: bool,
 ) -> Manifest | None:
     data = configuration.data
-    if data is None:
+    if data is None or not data.has_images:
         return None
-    return build(data, base, right.datasets, seed=configuration.run.seed, progress=advance)
+    return build(data, base, right.datasets, seed=configuration.run.seed, progress=advance, training=training)
 
 
-def _classes(configuration: Configuration, manifest: Manifest | None) -> tuple[tuple[str, ...], str | None]:
-    if manifest is None or configuration.data is None:
-        return (), None
-    return classes(manifest, configuration.data)
+def _classes(configuration: Configuration, manifest: Manifest | None) -> tuple[tuple[str, ...] | None, str | None]:
+    data = configuration.data
+    if manifest is None or data is None:
+        return None, data.positive if data else None
+    return classes(manifest, data)
 
 
-def _selected(configuration: Configuration, only: Sequence[str]) -> tuple[TaskTable, ...]:
-    names = {task.name for task in configuration.task}
-    unknown = [f"--task {name}: no such task, {nearest(name, names)}" for name in only if name not in names]
-    if unknown:
-        raise InputError(*unknown)
-    return tuple(task for task in configuration.task if not only or task.name in only)
+def _imported(
+    configuration: Configuration, manifest: Manifest | None, class_names: tuple[str, ...] | None, positive: str | None
+) -> dict[str, dict[str, Predictions]]:
+    """Read every prediction file; the first one's classes hold for the others where nothing else tells them."""
+    found: dict[str, dict[str, Predictions]] = {}
+    problems: list[str] = []
+    for task in configuration.task:
+        if task.predictions is None:
+            continue
+        try:
+            found[task.name] = read_task(task, manifest, class_names, positive)
+        except InputError as error:
+            problems += error.problems
+            continue
+        first = next(iter(found[task.name].values()))
+        class_names, positive = class_names or first.class_names, positive or first.positive
+    if problems:
+        raise InputError(*problems)
+    return found

@@ -10,7 +10,7 @@ from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
 from cxrkit.errors import InputError, RunError
 from cxrkit.evaluation import predictions
-from cxrkit.evaluation.importing import import_task
+from cxrkit.evaluation.importing import write_task
 from cxrkit.records import TaskInfo, TaskState
 from cxrkit.run import children, fingerprints, plans
 from cxrkit.run.progress import Display
@@ -61,7 +61,7 @@ def carry_out(study: Study, task: TaskTable, display: Display) -> TaskInfo:
         return before
     try:
         if task.predictions is not None:
-            info = import_task(study.run, task, study.manifest, study.class_names or None, study.positive)
+            info = write_task(study.run, task, study.imported[task.name])
         else:
             info = _train(study, task, directory, display)
     except RunError as error:
