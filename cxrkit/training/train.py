@@ -30,6 +30,8 @@ from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, views
 from cxrkit.training.predict import EvaluationSet
 from cxrkit.training.state import remove, save_weights
 
+_WANT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # as torch says it
+
 
 @dataclass(frozen=True)
 class Job:
@@ -123,8 +125,17 @@ def _context(job: Job) -> Context:
 
 
 def _model(job: Job) -> nn.Module:
+    chosen, num_classes = job.plan.model, len(job.plan.class_names)
     torch.manual_seed(job.plan.seed)
-    return models.build(job.plan.model, len(job.plan.class_names), job.plugins.models, job.where)
+    model = models.build(chosen, num_classes, job.plugins.models, job.where)
+    given = {output.name: output.shape for output in layers.outputs(model, job.plan.image_size)}.get("")
+    if given != (1, num_classes):
+        origin = job.plugins.models.get(chosen.name, job.where)
+        raise RunError(
+            f'{job.where}: model "{chosen.name}" of {origin.distribution} {origin.version} gives '
+            f"{list(given) if given else 'no tensor'} for one image, must give logits [1, {num_classes}]"
+        )
+    return model
 
 
 def _imbalance(job: Job, labels: IntArray) -> Imbalance:
@@ -170,10 +181,10 @@ def _fit(job: Job, context: Context) -> None:
 
 @contextmanager
 def _blaming(component: Registered) -> Iterator[None]:
-    """Name the plugin that something unexpected came from; want of memory is nobody's fault."""
+    """Name the plugin that something unexpected came from; want of memory is no plugin's fault."""
     try:
         yield
-    except (CxrkitError, MemoryError, torch.OutOfMemoryError):
+    except CxrkitError:
         raise
     except Exception as error:
         if is_want_of_memory(error):
@@ -186,10 +197,10 @@ def _blaming(component: Registered) -> Iterator[None]:
 
 def is_want_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory, of the machine or of the device, ran out."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _WANT_OF_MEMORY)
 
 
 def _predict(job: Job, module: nn.Module) -> None:

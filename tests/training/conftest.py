@@ -1,6 +1,5 @@
 """Real images, a real manifest and a real plan for trainings that take a second."""
 
-import json
 import os
 import signal
 import subprocess
