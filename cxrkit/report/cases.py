@@ -130,7 +130,9 @@ def verdict(one: Judged, positive: str) -> str:
 
 def _opinions(task: TaskResult, predictions: Predictions, threshold: float) -> Iterable[Opinion]:
     called = decide(predictions.probabilities, predictions.positive_index, threshold)
-    for score, call, label in zip(predictions.score.tolist(), called.tolist(), predictions.labels.tolist(), strict=True):
+    for score, call, label in zip(
+        predictions.score.tolist(), called.tolist(), predictions.labels.tolist(), strict=True
+    ):
         lacking = call == NO_RESULT
         span = 1 - threshold if score >= threshold else threshold
         yield Opinion(

@@ -24,7 +24,11 @@ def _sections(results: Results) -> Sequence[Section | None]:
     return [
         summary.section(results),
         overview.section(results),
-        *(part for name in results.sets for part in (performance.section(results, name), performance.curves_section(results, name))),
+        *(
+            part
+            for name in results.sets
+            for part in (performance.section(results, name), performance.curves_section(results, name))
+        ),
         failures.section(results),
         *performance.added_sections(results),
         data.section(results),

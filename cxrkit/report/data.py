@@ -120,9 +120,17 @@ def _models(results: Results) -> Iterator[Block]:
 def _settings(results: Results) -> Table:
     titles = ("Model", "Kind", "Architecture", "Imbalance", "Training", "Settings")
     rows = tuple(_setting_row(task) for task in results.tasks)
-    notes = [f"{task.name}: {_augmentation(task.info.options)}" for task in results.tasks if "augmentation" in task.info.options]
+    notes = [
+        f"{task.name}: {_augmentation(task.info.options)}"
+        for task in results.tasks
+        if "augmentation" in task.info.options
+    ]
     texts = {note.split(": ", 1)[1] for note in notes}
-    shared = (f"Augmentation of training images, all models: {texts.pop()}.",) if len(texts) == 1 else tuple(f"Augmentation, {note}." for note in notes)
+    shared = (
+        (f"Augmentation of training images, all models: {texts.pop()}.",)
+        if len(texts) == 1
+        else tuple(f"Augmentation, {note}." for note in notes)
+    )
     return Table("How each model was made", tuple(Column(title, numeric=False) for title in titles), rows, shared)
 
 
@@ -167,7 +175,7 @@ def _augmentation(options: Mapping[str, Any]) -> str:
 
 def _thresholds(results: Results) -> Table:
     rows = tuple(
-        (model_cell(task), Cell(wording.threshold(one.value)), Cell(one.rule), Cell(threshold_origin(one)))
+        (model_cell(task), Cell(wording.threshold(one.value)), Cell(one.rule), Cell(threshold_origin(one), one.note))
         for task in results.tasks
         if (one := task.info.threshold)
     )
@@ -177,7 +185,9 @@ def _thresholds(results: Results) -> Table:
         Column("Rule", numeric=False),
         Column("Origin", numeric=False),
     )
-    note = f"An image is called {results.positive} where its probability of {results.positive} is at least the threshold."
+    note = (
+        f"An image is called {results.positive} where its probability of {results.positive} is at least the threshold."
+    )
     return Table("Decision thresholds and where they come from", columns, rows, (note,))
 
 
@@ -196,7 +206,13 @@ def _layers(task: TaskResult) -> Table | None:
         )
         for layer in model.layers
     )
-    total = (Cell("total"), Cell(""), Cell(""), Cell(wording.count(model.parameters)), Cell(wording.count(model.trainable)))
+    total = (
+        Cell("total"),
+        Cell(""),
+        Cell(""),
+        Cell(wording.count(model.parameters)),
+        Cell(wording.count(model.trainable)),
+    )
     columns = tuple(Column(title, numeric=title in {"Parameters", "Trained"}) for title in titles)
     size = model.preprocessing.image_size
     caption = f"Layers of {task.name} ({model.model}), for an input of {size} × {size} pixels"

@@ -86,17 +86,18 @@ def share_axes(axes: "Axes", x_label: str, y_label: str) -> None:
 
 
 def name_lines(axes: "Axes", lines: list[tuple[str, str]], corner: str) -> None:
-    """Write each model's name and figure in its colour into a corner: ``lower right`` or ``lower left``."""
+    """Write each model's name and figure in its colour into a corner, such as ``lower right``."""
     step = 0.068
-    horizontal = "right" if corner.endswith("right") else "left"
-    for place, (text, colour) in enumerate(reversed(lines)):
+    vertical, horizontal = corner.split()
+    ordered = lines if vertical == "upper" else lines[::-1]
+    for place, (text, colour) in enumerate(ordered):
         axes.text(
             0.97 if horizontal == "right" else 0.03,
-            0.04 + step * place,
+            0.97 - step * place if vertical == "upper" else 0.04 + step * place,
             text,
             color=colour,
             ha=horizontal,
-            va="bottom",
+            va="top" if vertical == "upper" else "bottom",
             fontsize=7.5,
             fontweight="bold",
             transform=axes.transAxes,

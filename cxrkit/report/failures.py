@@ -114,12 +114,15 @@ def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
         yield Text(f"{text}.")
         return
     shared = [one for one in wrong if one.errors == len(results.tasks)]
+    everyone = "both" if len(results.tasks) == 2 else f"all {len(results.tasks)}"  # noqa: PLR2004 - a pair is both
     missed = sum(one.truth == results.positive for one in shared)
     yield Text(
-        f"{text} by at least one model; {wording.count(len(shared))} by all {len(results.tasks)}: "
+        f"{text} by at least one model; {wording.count(len(shared))} by {everyone}: "
         f"{wording.counted(missed, 'shared miss', 'shared misses')} and "
         f"{wording.counted(len(shared) - missed, 'shared false alarm')}. What all models get wrong may be a hard image "
         "or a wrong label, and is worth a second look by a reader."
+        if shared
+        else f"{text} by at least one model, none by {everyone}."
     )
 
 
@@ -131,7 +134,10 @@ def _cases(results: Results, everything: Sequence[Judged]) -> Iterator[Block]:
         yield Text(f"Shown below: {rule[0].lower()}{rule[1:]}")
     yield from _maps(results)
     groups = (
-        ("False negatives: the disease was missed", [one for one in shown if one.errors and one.truth == results.positive]),
+        (
+            "False negatives: the disease was missed",
+            [one for one in shown if one.errors and one.truth == results.positive],
+        ),
         ("False positives: false alarms", [one for one in shown if one.errors and one.truth != results.positive]),
         ("Examples that every model called rightly", [one for one in shown if not one.errors]),
     )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Curve = dict[str, list[float]]
+ABREAST = 2  # histograms in a row
+OVERLAID = 3  # models whose bands and reliability fit into one figure
+BINS = 20
 
 
 def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
@@ -27,7 +30,8 @@ def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
         share_axes(axes, "1 − specificity (false alarms)", "Sensitivity (found)")
         axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
         for task, curve in curves:
-            _band(axes, task, curve)
+            if len(curves) <= OVERLAID:
+                _band(axes, task, curve)
             _line(axes, task, curve["fpr"], curve["tpr"])
             specificity, sensitivity = (_value(task, name, set_name) for name in ("specificity", "sensitivity"))
             if specificity is not None and sensitivity is not None:
@@ -57,22 +61,32 @@ def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> s
 
 
 def calibration(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
-    """Draw predicted against observed shares; None where no task has a reliability curve."""
+    """Draw predicted against observed shares, each of many models on its own; None where there is no such curve."""
     curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "calibration"))]
     if not curves:
         return None
-    with drawing(SQUARE) as figure:
-        axes = figure.subplots()
-        share_axes(axes, "Predicted probability (mean of the bin)", "Observed share with the finding")
-        axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
-        for task, curve in curves:
-            colour = palette.of_model(task.number)
-            bins = [number for number, value in enumerate(curve["observed"]) if isfinite(value)]
-            predicted, observed = ([curve[key][number] for number in bins] for key in ("mean_predicted", "observed"))
-            _intervals(axes, curve, bins, colour)
-            axes.plot(predicted, observed, color=colour, linestyle=palette.dash(task.number), marker="o", markersize=4)
-        name_lines(axes, [_named(task, "brier", set_name) for task, _ in curves], "lower right")
+    panels = [[pair] for pair in curves] if len(curves) > OVERLAID else [curves]
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    with drawing(SQUARE if len(panels) == 1 else (WIDE[0], 2.45 * rows)) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, panel in zip(grid, panels, strict=False):
+            _reliability(axes, panel, set_name)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
         return to_svg(figure, name)
+
+
+def _reliability(axes: "Axes", curves: Sequence[tuple[TaskResult, Curve]], set_name: str) -> None:
+    share_axes(axes, "Predicted probability (mean of the bin)", "Observed share with the finding")
+    axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
+    for task, curve in curves:
+        colour = palette.of_model(task.number)
+        bins = [number for number, value in enumerate(curve["observed"]) if isfinite(value)]
+        predicted, observed = ([curve[key][number] for number in bins] for key in ("mean_predicted", "observed"))
+        _intervals(axes, curve, bins, colour)
+        axes.plot(predicted, observed, color=colour, linestyle=palette.dash(task.number), marker="o", markersize=4)
+    name_lines(axes, [_named(task, "brier", set_name) for task, _ in curves], "upper left")
 
 
 def training(tasks: Sequence[TaskResult], name: str) -> str | None:
@@ -135,21 +149,32 @@ def forest(rows: Sequence[ForestRow], x_label: str, name: str, *, zero: bool = F
         return to_svg(figure, name)
 
 
-def scores(task: TaskResult, set_name: str, name: str) -> str:
-    """Draw how the probabilities of both classes are distributed, with the threshold."""
+def scores(tasks: Sequence[TaskResult], set_name: str, name: str) -> str:
+    """Draw how the probabilities of both classes are distributed by each model, with its threshold."""
+    rows = -(-len(tasks) // ABREAST)
+    columns = min(len(tasks), ABREAST)
+    with drawing((WIDE[0], 0.35 + 1.75 * rows)) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, task in zip(grid, tasks, strict=False):
+            _histogram(axes, task, set_name)
+        for axes in grid[len(tasks) :]:
+            axes.set_visible(False)
+        figure.supxlabel(f"Probability of {tasks[0].metrics.positive}", fontsize=8)
+        figure.supylabel("Images", fontsize=8)
+        return to_svg(figure, name)
+
+
+def _histogram(axes: "Axes", task: TaskResult, set_name: str) -> None:
     found = task.predictions(set_name)
     good = found.status == "ok"
     colour = palette.of_model(task.number)
-    with drawing((3.45, 2.1)) as figure:
-        axes = figure.subplots()
-        edges = [edge / 20 for edge in range(21)]
-        axes.hist(found.score[good & ~found.truth], bins=edges, histtype="step", color=MUTED[0], linewidth=1.3)
-        axes.hist(found.score[good & found.truth], bins=edges, color=colour, alpha=0.55, edgecolor=colour)
-        threshold = task.info.threshold
-        if threshold is not None:
-            axes.axvline(threshold.value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
-        axes.set(xlim=(0, 1), xlabel=f"Probability of {found.positive}", ylabel="Images", title=task.name)
-        return to_svg(figure, name)
+    edges = [edge / BINS for edge in range(BINS + 1)]
+    axes.hist(found.score[good & found.truth], bins=edges, color=colour, alpha=0.5)
+    axes.hist(found.score[good & ~found.truth], bins=edges, histtype="step", color=INK[0], linewidth=1)
+    if task.info.threshold is not None:
+        axes.axvline(task.info.threshold.value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
+    axes.set(xlim=(0, 1), title=task.name)
+    axes.tick_params(labelbottom=True)
 
 
 def _line(axes: "Axes", task: TaskResult, x: list[float], y: list[float]) -> None:
@@ -198,7 +223,8 @@ def _named(task: TaskResult, metric: str, set_name: str) -> tuple[str, str]:
     record: Record | None = task.figure(metric, set_name)
     text = task.name
     if record is not None:
-        text += f"  {wording.label(metric)} {wording.number(record.value, metric)}"
+        short = {"average_precision": "AP", "brier": "Brier"}.get(metric, wording.label(metric))
+        text += f"  {short} {wording.number(record.value, metric)}"
     return text, palette.of_model(task.number)
 
 

@@ -69,8 +69,10 @@ def _limitations(results: Results) -> Iterator[str]:
     )
     trained = any(task.info.kind == "trained" for task in results.tasks)
     if len(results.sets) < 2:  # noqa: PLR2004 - one set is no external one
-        yield "One test set from the same source as the training images, at best; there is no external set." if trained else (
-            "One test set; there is no external set."
+        yield (
+            "One test set from the same source as the training images, at best; there is no external set."
+            if trained
+            else ("One test set; there is no external set.")
         )
     if trained:
         yield from _of_training(results)

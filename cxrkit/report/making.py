@@ -28,10 +28,17 @@ def _training(results: Results) -> Iterator[Block]:
     svg = figures.training(results.tasks, "training-curves")
     if svg is not None:
         yield Plots((_curves(results, svg),))
-    rows = tuple(
-        _epoch_row(task, seed) for task in results.tasks for seed in task.seeds if seed.history
+    rows = tuple(_epoch_row(task, seed) for task in results.tasks for seed in task.seeds if seed.history)
+    titles = (
+        "Model",
+        "Seed",
+        "Epochs",
+        "Chosen epoch",
+        "Training loss",
+        "Validation loss",
+        "Validation AUC",
+        "Validation accuracy",
     )
-    titles = ("Model", "Seed", "Epochs", "Chosen epoch", "Training loss", "Validation loss", "Validation AUC", "Validation accuracy")
     yield Table(
         "Trainings, with the figures of the chosen epoch",
         tuple(Column(title, numeric=place > 0) for place, title in enumerate(titles)),
@@ -109,7 +116,10 @@ def _cost_row(task: TaskResult, seed: SeedResult) -> tuple[Cell, ...]:
         Cell(str(seed.seed)),
         Cell(wording.duration(timing.seconds)),
         Cell(rate),
-        Cell(wording.memory(timing.peak_memory_bytes), f"{wording.memory(on_device)} on the device" if on_device else None),
+        Cell(
+            wording.memory(timing.peak_memory_bytes),
+            f"{wording.memory(on_device)} on the device" if on_device else None,
+        ),
         Cell(wording.count(model.parameters) if model else wording.NONE),
         Cell(wording.count(model.trainable) if model else wording.NONE),
         Cell(device, timing.precision),
@@ -119,7 +129,8 @@ def _cost_row(task: TaskResult, seed: SeedResult) -> tuple[Cell, ...]:
 def _environment(environment: Environment, started: str) -> Table:
     packages = [f"{name} {environment.packages[name]}" for name in PACKAGES if name in environment.packages]
     facts = {
-        "cxrkit": environment.cxrkit + (f", revision {environment.git_revision[:12]}" if environment.git_revision else ""),
+        "cxrkit": environment.cxrkit
+        + (f", revision {environment.git_revision[:12]}" if environment.git_revision else ""),
         "Python": environment.python,
         "Packages": ", ".join(packages) or None,
         "Platform": environment.platform,

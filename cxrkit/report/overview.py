@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
+from typing import NamedTuple
 
 from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Cell, Column, Section, Table
-from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import SIDE_BY_SIDE
 
 Row = tuple[Cell, ...]
@@ -53,12 +54,11 @@ def _rows(results: Results, tasks: list[TaskResult], *, pair: bool) -> Iterator[
         records = [task.figure(metric, TEST, class_name) for task in tasks]
         if any(records):
             yield _figure_row(results, tasks, (title, metric, class_name), records, pair=pair)
-    for title, read, write in _OF_TRAINING:
-        values = [_mean(task, read) for task in tasks]
+    for row in _OF_TRAINING:
+        values = [_mean(task, row.read) for task in tasks]
         if any(value is not None for value in values):
-            cells = [Cell(write(value) if value is not None else wording.NONE) for value in values]
-            change = _change(values[0], values[1]) if pair else None
-            yield (Cell(title), *cells, *([Cell(change or wording.NONE)] if pair else []))
+            cells = [Cell(row.write(value) if value is not None else wording.NONE) for value in values]
+            yield (Cell(row.title), *cells, *([_change(row, values)] if pair else []))
 
 
 def _figures(results: Results) -> Iterator[tuple[str, str, str | None]]:
@@ -124,9 +124,10 @@ def _turned(record: ComparisonRecord) -> ComparisonRecord:
 def _improvement(before: Record | None, after: Record | None, tested: ComparisonRecord | None) -> Cell:
     if tested is not None and tested.difference is not None:
         text = wording.signed(tested.difference, tested.metric)
-        if tested.better == tested.reference:
+        winner = better(tested)
+        if winner == tested.reference:
             text += " ▼"
-        return Cell(text, wording.signed_bounds(tested), mark=tested.better == tested.task)
+        return Cell(text, wording.signed_bounds(tested), mark=winner == tested.task)
     if before is None or after is None or before.value is None or after.value is None:
         return Cell(wording.NONE)
     return Cell(wording.signed(after.value - before.value, after.metric))
@@ -155,18 +156,45 @@ def _epoch(task: TaskResult, place: int) -> float | None:
     return float(model.selected_epoch) if model and model.selected_epoch is not None else None
 
 
-_OF_TRAINING: tuple[tuple[str, Callable[[TaskResult, int], float | None], Callable[[float], str]], ...] = (
-    ("Best validation epoch", _epoch, "{:.4g}".format),
-    ("Validation AUC there", _of_epoch("val_roc_auc"), "{:.3f}".format),
-    ("Validation accuracy there", _of_epoch("val_accuracy"), "{:.1%}".format),
-    ("Training loss there", _of_epoch("train_loss"), "{:.4f}".format),
-    ("Validation loss there", _of_epoch("val_loss"), "{:.4f}".format),
-    ("Training time", _seconds, wording.duration),
+def _loss_change(before: float, after: float) -> str:
+    return f"{after - before:+.4f}"
+
+
+def _time_change(before: float, after: float) -> str:
+    return f"{100 * (after - before) / before:+.0f}%" if before else ""
+
+
+class _OfTraining(NamedTuple):
+    """A row on how a model was trained: how to read its value, to write it, and to write a change of it."""
+
+    title: str
+    read: Callable[[TaskResult, int], float | None]
+    write: Callable[[float], str]
+    change: Callable[[float, float], str] | None
+
+
+_OF_TRAINING = (
+    _OfTraining("Best validation epoch", _epoch, "{:.4g}".format, None),
+    _OfTraining(
+        "Validation AUC there",
+        _of_epoch("val_roc_auc"),
+        "{:.3f}".format,
+        lambda before, after: wording.signed(after - before, "roc_auc"),
+    ),
+    _OfTraining(
+        "Validation accuracy there",
+        _of_epoch("val_accuracy"),
+        "{:.1%}".format,
+        lambda before, after: wording.signed(after - before, "accuracy"),
+    ),
+    _OfTraining("Training loss there", _of_epoch("train_loss"), "{:.4f}".format, _loss_change),
+    _OfTraining("Validation loss there", _of_epoch("val_loss"), "{:.4f}".format, _loss_change),
+    _OfTraining("Training time", _seconds, wording.duration, _time_change),
 )
 
 
-def _change(before: float | None, after: float | None) -> str | None:
-    """Tell a change of what has no interval, in percent of what it was."""
-    if not before or after is None:
-        return None
-    return f"{100 * (after - before) / before:+.0f}%".replace("-", wording.MINUS)
+def _change(row: _OfTraining, values: list[float | None]) -> Cell:
+    before, after = values
+    if row.change is None or before is None or after is None:
+        return Cell("")
+    return Cell(row.change(before, after).replace("-", wording.MINUS))

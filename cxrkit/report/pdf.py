@@ -1,6 +1,8 @@
 """The report as PDF, by WeasyPrint."""
 
 import logging
+from contextlib import redirect_stdout
+from io import StringIO
 
 from cxrkit.errors import RunError
 from cxrkit.report import html
@@ -23,7 +25,8 @@ def render(report: Report) -> bytes:
         MissingLibraryError: names the packages to install.
     """
     try:
-        from weasyprint import HTML
+        with redirect_stdout(StringIO()):  # it prints advice of its own there
+            from weasyprint import HTML
     except (OSError, ImportError) as error:
         what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MissingLibraryError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cxrkit.records import ComparisonRecord, Confusion, SectionRecord
+from cxrkit.records import ComparisonRecord, Confusion, Record, SectionRecord
 from cxrkit.report import figures, palette, wording
 from cxrkit.report.content import (
     Block,
@@ -18,9 +18,9 @@ from cxrkit.report.content import (
     Text,
 )
 from cxrkit.report.phrases import headline, set_title, tested_on, verdict
-from cxrkit.report.results import TEST, Results, TaskResult
-from cxrkit.report.summary import FEW
-from cxrkit.report.tables import figures_tables, model_cell
+from cxrkit.report.results import TEST, Results, TaskResult, better
+from cxrkit.report.summary import FEW, SPELLED_OUT
+from cxrkit.report.tables import by_method, figures_tables, model_cell
 
 ORDER = (
     "roc_auc",
@@ -35,6 +35,12 @@ ORDER = (
     "mcc",
     "brier",
 )
+OF_SUBGROUPS = (
+    "roc_auc",
+    "roc_auc_against_all",
+    "sensitivity",
+    "specificity",
+)  # what a subgroup of one class leaves meaningful
 PER_CLASS = ("precision", "recall", "f1", "support")
 
 
@@ -58,12 +64,12 @@ def added_sections(results: Results) -> list[Section]:
 
 
 def _results(results: Results, set_name: str) -> Iterator[Block]:
-    yield Text(f"{tested_on(results, set_name).removesuffix('.')}. Thresholds were fixed before.")
+    yield Text(f"{tested_on(results, set_name).removesuffix('.')}. Each model decides at its own threshold.")
     known = {record.metric for task in results.tasks for record in task.metrics.records if record.class_name is None}
     others = sorted(known - set(ORDER) - {"prevalence", *PER_CLASS})
     caption = f"Figures on the {set_title(set_name)}, with {wording.level(results.level)} intervals"
     yield from figures_tables(results, set_name, (*ORDER, *others), caption)
-    yield from _differences(results, set_name)
+    yield from differences(results, set_name)
     yield Heading("Class by class")
     yield _classes(results, set_name)
     matrices = _matrices(results, set_name)
@@ -73,7 +79,8 @@ def _results(results: Results, set_name: str) -> Iterator[Block]:
     yield from _subgroups(results, set_name)
 
 
-def _differences(results: Results, set_name: str) -> Iterator[Block]:
+def differences(results: Results, set_name: str) -> Iterator[Block]:
+    """Show the paired differences on a set: the primary figure first, all else as exploratory."""
     compared = [record for record in results.comparisons if record.set == set_name]
     refused = [sentence for source in results.sources if source.comparison for sentence in source.comparison.refused]
     if len(results.tasks) < 2:  # noqa: PLR2004 - a difference needs two
@@ -82,43 +89,78 @@ def _differences(results: Results, set_name: str) -> Iterator[Block]:
     if len(results.sources) > 1:
         yield Text("Models of different runs stand side by side; paired tests were made within each run alone.")
     yield from (Text(sentence) for sentence in refused)
-    if compared:
-        yield from (Text(verdict(record)) for record in compared if not record.exploratory)
+    primary = [record for record in compared if not record.exploratory]
+    if len(primary) <= SPELLED_OUT:
+        yield from (Text(verdict(record)) for record in primary)
+    if len({(record.task, record.reference) for record in compared}) == 1:
         yield _difference_table(compared)
+    elif compared:
+        if primary:
+            yield _difference_table(primary)
+        yield _exploratory_table([record for record in compared if record.exploratory])
 
 
 def _difference_table(compared: list[ComparisonRecord]) -> Table:
-    titles = ("Minuend − subtrahend", "Figure", "Difference", "p", "p (Holm)", "Better")
-    columns = tuple(Column(title, numeric=2 <= place <= 4) for place, title in enumerate(titles))  # noqa: PLR2004
+    pairs = {(record.task, record.reference) for record in compared}
     ordered = sorted(compared, key=lambda record: record.exploratory)
+    titles = ("Figure", "Difference", "p", "p (Holm)", "Better")
+    columns = tuple(Column(title, numeric=title not in {"Figure", "Better"}) for title in titles)
     rows = tuple(_difference_row(record) for record in ordered)
-    methods = {f"{record.method}: {wording.label(record.metric)}" for record in ordered if record.method}
-    tests = {f"{record.test}: {wording.label(record.metric)}" for record in ordered if record.test}
-    return Table("Differences on the same images, paired", columns, rows, tuple(_test_notes(methods, tests, ordered)))
+    caption = "Differences on the same images, paired"
+    if len(pairs) == 1:
+        caption += f": {ordered[0].task} minus {ordered[0].reference}"
+    else:
+        columns = (Column("Models", numeric=False), *columns)
+        rows = tuple((Cell(_pair(record)), *row) for record, row in zip(ordered, rows, strict=True))
+    return Table(caption, columns, rows, tuple(_test_notes(ordered)))
+
+
+def _exploratory_table(compared: list[ComparisonRecord]) -> Table:
+    """Set the exploratory differences of many pairs out: a row for each pair, a column for each figure."""
+    metrics = list(dict.fromkeys(record.metric for record in compared))
+    found = {(_pair(record), record.metric): record for record in compared}
+    pairs = dict.fromkeys(pair for pair, _ in found)
+    rows = tuple((Cell(pair), *(_exploratory_cell(found.get((pair, metric))) for metric in metrics)) for pair in pairs)
+    columns = (Column("Models", numeric=False), *(Column(wording.label(metric)) for metric in metrics))
+    notes = ("▲ the first of the two is better, ▼ the second, by an interval that excludes 0.", *_test_notes(compared))
+    return Table("Exploratory differences, paired", columns, rows, notes, small=True)
+
+
+def _exploratory_cell(record: ComparisonRecord | None) -> Cell:
+    if record is None:
+        return Cell(wording.NONE)
+    winner = better(record)
+    text = wording.signed(record.difference, record.metric) + (" ▼" if winner == record.reference else "")
+    return Cell(text, wording.signed_bounds(record), mark=winner == record.task)
+
+
+def _pair(record: ComparisonRecord) -> str:
+    return f"{record.task} − {record.reference}"
 
 
 def _difference_row(record: ComparisonRecord) -> tuple[Cell, ...]:
     return (
-        Cell(f"{record.task} − {record.reference}"),
         Cell(wording.label(record.metric), "exploratory" if record.exploratory else "primary"),
         Cell(wording.signed(record.difference, record.metric), wording.signed_bounds(record)),
         Cell(wording.p_value(record.p_value)),
         Cell(wording.p_value(record.p_adjusted)),
-        Cell(record.better or "not shown", mark=record.better is not None),
+        Cell(better(record) or "not shown", mark=better(record) is not None),
     )
 
 
-def _test_notes(methods: set[str], tests: set[str], records: list[ComparisonRecord]) -> Iterator[str]:
+def _test_notes(records: list[ComparisonRecord]) -> Iterator[str]:
     yield (
-        "“Better” names a model only where the interval of the difference excludes 0; “not shown” does not mean "
-        "equal. pp: percentage points."
+        "A model is called better only where the interval of the difference excludes 0 and, for the primary figure, "
+        "Holm's correction agrees; “not shown” does not mean equal. pp: percentage points."
     )
     if any(record.exploratory for record in records):
         yield "Exploratory differences were not corrected for their number: they suggest, they do not prove."
+    methods = by_method([(record.metric, record.method) for record in records])
     if methods:
-        yield f"Intervals by {'; '.join(sorted(methods))}."
+        yield f"Intervals by {methods}."
+    tests = by_method([(record.metric, record.test) for record in records])
     if tests:
-        yield f"Tests by {'; '.join(sorted(tests))}."
+        yield f"Tests by {tests}."
 
 
 def _classes(results: Results, set_name: str) -> Table:
@@ -153,9 +195,7 @@ def _matrices(results: Results, set_name: str) -> Matrices:
 
 
 def _matrix(task: TaskResult, confusion: Confusion) -> Matrix:
-    shares = tuple(
-        tuple(number / sum(row) if sum(row) else None for number in row) for row in confusion.matrix
-    )
+    shares = tuple(tuple(number / sum(row) if sum(row) else None for number in row) for row in confusion.matrix)
     lacking = f", {wording.count(confusion.no_result)} without a result" if confusion.no_result else ""
     total = sum(sum(row) for row in confusion.matrix)
     return Matrix(
@@ -169,74 +209,83 @@ def _matrix(task: TaskResult, confusion: Confusion) -> Matrix:
 
 
 def _curves(results: Results, set_name: str, name: str) -> Iterator[Block]:
-    plots = [
-        plot
-        for plot in (
-            _roc(results, set_name, f"{name}-roc"),
-            _precision_recall(results, set_name, f"{name}-pr"),
-            _calibration(results, set_name, f"{name}-calibration"),
-            *(_scores(task, set_name, f"{name}-scores-{task.number}") for task in results.tasks),
-        )
-        if plot is not None
-    ]
+    drawn = (
+        _roc(results, set_name, f"{name}-roc"),
+        _precision_recall(results, set_name, f"{name}-pr"),
+        _calibration(results, set_name, f"{name}-calibration"),
+        _scores(results, set_name, f"{name}-scores"),
+    )
+    plots = tuple(plot for plot in drawn if plot is not None)
     if plots:
-        yield Plots(tuple(plots))
+        yield Plots(plots)
 
 
 def _roc(results: Results, set_name: str, name: str) -> Plot | None:
     svg = figures.roc(results.tasks, set_name, name)
-    return svg and Plot(
-        name,
-        svg,
-        f"ROC curves on the {set_title(set_name)}, {_n(results, set_name)}. Points: each model at its threshold.",
-        "Each point of a curve is a possible threshold. The further up and to the left, the better; the dotted "
-        "diagonal is guessing. The AUC is the share of pairs, one image with and one without the finding, that the "
-        "model ranks rightly.",
-        "ROC curves. " + _spoken(results, set_name, ("roc_auc", "sensitivity", "specificity")),
-    ) or None
+    return (
+        svg
+        and Plot(
+            name,
+            svg,
+            f"ROC curves on the {set_title(set_name)}, {_n(results, set_name)}. Points: each model at its threshold.",
+            "Each point of a curve is a possible threshold. The further up and to the left, the better; the dotted "
+            "diagonal is guessing. The AUC is the share of pairs, one image with and one without the finding, that the "
+            "model ranks rightly.",
+            "ROC curves. " + _spoken(results, set_name, ("roc_auc", "sensitivity", "specificity")),
+        )
+        or None
+    )
 
 
 def _precision_recall(results: Results, set_name: str, name: str) -> Plot | None:
     svg = figures.precision_recall(results.tasks, set_name, name)
-    return svg and Plot(
-        name,
-        svg,
-        f"Precision–recall curves on the {set_title(set_name)}, {_n(results, set_name)}. Dotted: the share of "
-        f"{results.positive}.",
-        "How often a positive call is right (upwards) while more and more of the diseased are found (to the right). "
-        "It depends on how frequent the disease is in this set.",
-        "Precision–recall curves. " + _spoken(results, set_name, ("average_precision", "ppv", "sensitivity")),
-    ) or None
+    return (
+        svg
+        and Plot(
+            name,
+            svg,
+            f"Precision–recall curves on the {set_title(set_name)}, {_n(results, set_name)}. Dotted: the share of "
+            f"{results.positive}.",
+            "How often a positive call is right (upwards) while more and more of the diseased are found (to the right). "
+            "It depends on how frequent the disease is in this set.",
+            "Precision–recall curves. " + _spoken(results, set_name, ("average_precision", "ppv", "sensitivity")),
+        )
+        or None
+    )
 
 
 def _calibration(results: Results, set_name: str, name: str) -> Plot | None:
     svg = figures.calibration(results.tasks, set_name, name)
-    return svg and Plot(
-        name,
-        svg,
-        f"Reliability on the {set_title(set_name)}, {_n(results, set_name)}. Bars: {wording.level(results.level)} "
-        "intervals of the bins.",
-        "Where the model says 80%, do 80% have the disease? On the diagonal the probabilities can be taken at their "
-        "word; below it the model is too sure, above it too careful. The Brier score is the mean squared error of "
-        "the probabilities: less is better.",
-        "Reliability diagram. " + _spoken(results, set_name, ("brier",)),
-    ) or None
+    return (
+        svg
+        and Plot(
+            name,
+            svg,
+            f"Reliability on the {set_title(set_name)}, {_n(results, set_name)}. Bars: {wording.level(results.level)} "
+            "intervals of the bins.",
+            "Where the model says 80%, do 80% have the disease? On the diagonal the probabilities can be taken at their "
+            "word; below it the model is too sure, above it too careful. The Brier score is the mean squared error of "
+            "the probabilities: less is better.",
+            "Reliability diagram. " + _spoken(results, set_name, ("brier",)),
+            wide=len(results.tasks) > figures.OVERLAID,
+        )
+        or None
+    )
 
 
-def _scores(task: TaskResult, set_name: str, name: str) -> Plot | None:
-    if not task.directory.predictions(set_name).is_file():
+def _scores(results: Results, set_name: str, name: str) -> Plot | None:
+    tasks = [task for task in results.tasks if task.directory.predictions(set_name).is_file()]
+    if not tasks:
         return None
-    threshold = task.info.threshold
-    at = f" Dashed: the threshold, {wording.threshold(threshold.value)}." if threshold else ""
-    positive = task.metrics.positive
     return Plot(
         name,
-        figures.scores(task, set_name, name),
-        f"Probabilities that {task.name} gives. Filled: images with {positive}; outlined: without.{at}",
+        figures.scores(tasks, set_name, name),
+        f"Probabilities that each model gives on the {set_title(set_name)}, {_n(results, set_name)}. Filled: images with "
+        f"{results.positive}; outlined: without. Dashed: the threshold.",
         "The less the two overlap, the better the model tells them apart. Filled left of the line: missed. Outlined "
         "right of it: false alarms.",
-        f"Histogram of the probabilities of {positive} by {task.name}. "
-        + _spoken_task(task, set_name, ("sensitivity", "specificity")),
+        "Histograms of probabilities. " + _spoken(results, set_name, ("sensitivity", "specificity")),
+        wide=True,
     )
 
 
@@ -268,34 +317,46 @@ def _subgroups(results: Results, set_name: str) -> Iterator[Block]:
     if not records:
         return
     yield Heading("Subgroups")
-    metrics = [metric for metric in ORDER if any(record.metric == metric for _, record in records)]
+    metrics = [metric for metric in OF_SUBGROUPS if any(record.metric == metric for _, record in records)]
     groups = list(dict.fromkeys(record.subgroup for _, record in records if record.subgroup))
     found = {(task.number, record.subgroup, record.metric): record for task, record in records}
     rows = []
     for group in groups:
         for task in results.tasks:
             cells = [found.get((task.number, group, metric)) for metric in metrics]
-            sizes = [record.n for record in cells if record]
-            if sizes:
-                figures_of = tuple(
-                    Cell(wording.number(record.value, record.metric), wording.interval(record)) if record else Cell(wording.NONE)
-                    for record in cells
+            whole = found.get((task.number, group, "accuracy")) or min(
+                (one for one in cells if one), key=lambda one: one.n, default=None
+            )
+            if whole is not None:
+                few = "few patients" if whole.n_patients < FEW else None
+                rows.append(
+                    (
+                        Cell(group.replace("=", ": ")),
+                        model_cell(task),
+                        Cell(wording.count(whole.n), few),
+                        *map(_figure_cell, cells),
+                    )
                 )
-                rows.append((Cell(group.replace("=", ": ")), model_cell(task), Cell(wording.count(max(sizes))), *figures_of))
     columns = (
         Column("Subgroup", numeric=False),
         Column("Model", numeric=False),
         Column("n"),
         *(Column(wording.label(metric)) for metric in metrics),
     )
-    note = f"Exploratory. Figures of fewer than {FEW} cases are very uncertain. n: images of the subgroup that count."
+    note = f"Exploratory. Figures of fewer than {FEW} patients are very uncertain. n: images of the subgroup."
     yield Table(f"Subgroups of the {set_title(set_name)}", columns, tuple(rows), (note,), small=True)
     yield from _subgroup_forest(results, set_name, groups, found)
 
 
+def _figure_cell(record: Record | None) -> Cell:
+    return Cell(wording.number(record.value, record.metric), wording.interval(record)) if record else Cell(wording.NONE)
+
+
 def _subgroup_forest(results, set_name, groups, found) -> Iterator[Block]:  # type: ignore[no-untyped-def]
     rows = [
-        figures.ForestRow(f"{group.replace('=', ': ')} · {task.name}", task.number, record.value, record.low, record.high)
+        figures.ForestRow(
+            f"{group.replace('=', ': ')} · {task.name}", task.number, record.value, record.low, record.high
+        )
         for group in groups
         for task in results.tasks
         if (record := found.get((task.number, group, "sensitivity"))) and record.value is not None

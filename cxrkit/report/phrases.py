@@ -2,7 +2,7 @@
 
 from cxrkit.records import ComparisonRecord, Record, ThresholdRecord
 from cxrkit.report import wording
-from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.results import TEST, Results, TaskResult, better
 
 CONVENTIONAL = 0.5
 
@@ -35,7 +35,7 @@ def threshold_origin(threshold: ThresholdRecord) -> str:
 
 
 def difference(record: ComparisonRecord) -> str:
-    """Write a difference with its interval and p value: ``+0.031 (95% interval +0.010 to +0.052; p = .003)``."""
+    """Write a difference with its interval and p value: ``+0.031 (95% interval +0.010 to +0.052; p = 0.003)``."""
     details = []
     bounds = wording.signed_bounds(record)
     if bounds:
@@ -43,7 +43,7 @@ def difference(record: ComparisonRecord) -> str:
     adjusted = record.p_adjusted if record.p_adjusted is not None else record.p_value
     if adjusted is not None:
         holm = " after Holm's correction" if record.p_adjusted not in {None, record.p_value} else ""
-        sign = "" if adjusted < 0.001 else "= "  # noqa: PLR2004 - told as "< .001"
+        sign = "" if adjusted < 0.001 else "= "  # noqa: PLR2004 - told as "< 0.001"
         details.append(f"p {sign}{wording.p_value(adjusted)}{holm}")
     text = wording.signed(record.difference, record.metric)
     return f"{text} ({'; '.join(details)})" if details else text
@@ -54,6 +54,11 @@ def verdict(record: ComparisonRecord) -> str:
     name = wording.inside(record.metric)
     if record.difference is None or record.low is None or record.high is None:
         return f"Whether {record.task} and {record.reference} differ in {name} cannot be estimated."
+    if record.better is not None and better(record) is None:
+        return (
+            f"The difference in {name} of {record.task} minus {record.reference}, {difference(record)}, has an interval "
+            "that excludes 0 when taken alone, but with this many comparisons it may be chance."
+        )
     if record.better is None:
         return (
             f"No difference in {name} was shown between {record.task} and {record.reference}: "

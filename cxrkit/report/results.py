@@ -169,9 +169,9 @@ class Results:
 
     def is_better(self, task: TaskResult, metric: str, set_name: str = TEST) -> bool:
         """Say whether a task is better than another and worse than none, by intervals that exclude 0."""
-        decided = [record for record in self.compared(metric, set_name) if record.better is not None]
-        involved = [record for record in decided if task.name in {record.task, record.reference}]
-        return bool(involved) and all(record.better == task.name for record in involved)
+        involved = [one for one in self.compared(metric, set_name) if task.name in {one.task, one.reference}]
+        winners = [winner for one in involved if (winner := better(one))]
+        return bool(winners) and all(winner == task.name for winner in winners)
 
     def _renamed(self) -> Iterator[ComparisonRecord]:
         for number, source in enumerate(self.sources):
@@ -181,6 +181,12 @@ class Results:
                     better = names[record.better] if record.better else None
                     update = {"task": names[record.task], "reference": names[record.reference], "better": better}
                     yield record.model_copy(update=update)
+
+
+def better(record: ComparisonRecord) -> str | None:
+    """Name the better task of a pair: its interval excludes 0 and, in the primary family, Holm's correction agrees."""
+    corrected = record.p_adjusted is None or record.p_adjusted < 1 - record.level
+    return record.better if corrected else None
 
 
 def read(runs: Sequence[RunDirectory]) -> Results:
@@ -193,9 +199,10 @@ def read(runs: Sequence[RunDirectory]) -> Results:
     tasks: list[TaskResult] = []
     unfinished: list[Unfinished] = []
     names = [name for source in sources for name in source.info.tasks]
+    labels = _labels(sources)
     for number, source in enumerate(sources):
         for name, state in source.info.tasks.items():
-            shown = name if names.count(name) == 1 else f"{source.run.root.name}/{name}"
+            shown = name if names.count(name) == 1 else f"{labels[number]}/{name}"
             info = _task_info(source.run.task(name))
             if info is None or info.state != "finished":
                 reason = (info.failure if info else None) or f"the task is {state}"
@@ -204,6 +211,12 @@ def read(runs: Sequence[RunDirectory]) -> Results:
                 tasks.append(_task(shown, len(tasks), number, source.run.task(name), info))
     _check(runs, tasks)
     return Results(sources, tuple(tasks), tuple(unfinished))
+
+
+def _labels(sources: Sequence[Source]) -> list[str]:
+    """Name the runs after their folders, or number them where these are alike."""
+    names = [source.run.root.resolve().name for source in sources]
+    return names if len(set(names)) == len(names) else [f"run {place}" for place in range(1, len(names) + 1)]
 
 
 def _check(runs: Sequence[RunDirectory], tasks: Sequence[TaskResult]) -> None:

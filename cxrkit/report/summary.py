@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
-from cxrkit.records import Record
+from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Block, Bullets, Section, Table, Terms, Text
 from cxrkit.report.phrases import headline, set_title, tested_on, threshold_origin, verdict
-from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.results import TEST, Results, Source, TaskResult, better
 from cxrkit.report.tables import figures_tables
 
 HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 FEW = 30  # patients of a class below which figures are flagged
 SPELLED_OUT = 3  # models that get a sentence each
+OWN_PATIENT = "every image is a patient of its own"
 
 
 def section(results: Results) -> Section:
@@ -61,7 +62,7 @@ def _how_good(results: Results, ranked: list[tuple[TaskResult, Record]], set_nam
         yield f"{best.name} has the highest {name} of the {set_title(set_name)}: {wording.with_interval(record)}."
     else:
         yield f"On the {set_title(set_name)}, {best.name} has an {name} of {wording.with_interval(record)}."
-    for task, _ in ranked[:SPELLED_OUT]:
+    for task, _ in ranked if len(ranked) <= SPELLED_OUT else ranked[:1]:
         found = _at_threshold(results, task, set_name)
         if found:
             yield found
@@ -86,17 +87,29 @@ def _differences(results: Results, set_name: str) -> Iterator[str]:
     compared = results.compared(results.primary, set_name)
     if not compared:
         yield "It was not tested: the models were not compared on the same images within one run."
-    decided = [record for record in compared if record.better is not None]
-    undecided = [record for record in compared if record.better is None]
-    for record in [*decided, *undecided][:SPELLED_OUT]:
-        yield verdict(record)
-    if len(compared) > SPELLED_OUT:
-        yield (
-            f"Of all {len(compared)} pairs compared by {wording.inside(results.primary)}, {len(decided)} differ by an "
-            "interval that excludes 0; the others show no difference."
-        )
+    if len(compared) <= SPELLED_OUT:
+        yield from (verdict(record) for record in compared)
+    else:
+        yield from _of_the_best(results, compared, set_name)
     if len(compared) == 1:
         yield from _exploratory(results, set_name)
+
+
+def _of_the_best(results: Results, compared: list[ComparisonRecord], set_name: str) -> Iterator[str]:
+    """Say over which models the best one is ahead, where there are too many pairs for a sentence each."""
+    best = _ranked(results, set_name)[0][0].name
+    beaten, open_ = [], []
+    for record in compared:
+        if best in {record.task, record.reference}:
+            other = record.reference if record.task == best else record.task
+            (beaten if better(record) == best else open_).append(other)
+    name = wording.inside(results.primary)
+    if beaten:
+        yield f"By {name}, {best} is better than {wording.listed(beaten)}: the interval of each difference excludes 0."
+    if open_:
+        yield f"No difference in {name} was shown between {best} and {wording.listed(open_)}, which does not show that they are equal."
+    decided = sum(better(record) is not None for record in compared)
+    yield f"Of the {len(compared)} pairs compared, {decided} differ after Holm's correction."
 
 
 def _exploratory(results: Results, set_name: str) -> Iterator[str]:
@@ -107,7 +120,7 @@ def _exploratory(results: Results, set_name: str) -> Iterator[str]:
         f"({record.task} minus {record.reference}: {wording.signed(record.difference, record.metric)}, "
         f"{wording.signed_bounds(record)})"
         for record in found
-        if record.better is not None and record.metric != results.primary
+        if better(record) is not None and record.metric != results.primary
     ]
     if parts:
         yield f"Exploratory, each at its own threshold: {wording.listed(parts)}."
@@ -129,8 +142,8 @@ def _whom(results: Results, set_name: str) -> Iterator[str]:
     yield f"{text}." if text[0].isdigit() else text
     for source in results.sources:
         data = source.info.data
-        if data and data.patient_rule and data.counts.get("train"):
-            yield f"Patients were told apart by the rule {data.patient_rule}."
+        if data and data.counts.get("train") and not _may_share_patients(source):
+            yield f"No patient is in more than one split (patients: {data.patient_rule})."
             break
 
 
@@ -144,14 +157,25 @@ def _cautions(results: Results, set_name: str) -> Iterator[str]:
     yield from _few_patients(results, set_name)
     yield from _without_result(results, set_name)
     yield from _falls(results, set_name)
-    for source in results.sources:
-        data = source.info.configuration.get("data") or {}
-        if data.get("allow_shared_patients"):
-            yield "Splits were allowed to share patients: figures on the test set may be too good."
+    yield from (
+        f"{task.name}: {one.note.removesuffix('.')}."
+        for task in results.tasks
+        if (one := task.info.threshold) and one.note
+    )
+    if any(_may_share_patients(source) for source in results.sources if source.info.data):
+        yield (
+            "Patients were not told apart, or splits were allowed to share them: figures on the test set may be too good."
+        )
     yield from _predictive_values(results, set_name)
     if any(len(task.seeds) == 1 for task in results.tasks):
         yield "Trained once: another seed could give other figures, and the intervals do not cover that."
     yield "One test set of one origin: on patients elsewhere the figures may differ."
+
+
+def _may_share_patients(source: Source) -> bool:
+    configuration = source.info.configuration.get("data") or {}
+    rule = (source.info.data.patient_rule if source.info.data else None) or OWN_PATIENT
+    return bool(configuration.get("allow_shared_patients")) or rule == OWN_PATIENT
 
 
 def _few_patients(results: Results, set_name: str) -> Iterator[str]:

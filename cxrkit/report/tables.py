@@ -1,6 +1,7 @@
 """Tables of figures: models side by side, each figure with its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cxrkit.report import wording
 from cxrkit.report.content import Cell, Column, Table
@@ -8,11 +9,12 @@ from cxrkit.report.phrases import headline
 from cxrkit.report.results import Results, TaskResult
 
 SIDE_BY_SIDE = 4  # models that fit beside each other as columns of a page
-FIGURES_ABREAST = 5
+FIGURES_ABREAST = 7
 
 MARKED = (
     "▲ better than at least one other model and worse than none, each time by an interval of the difference that "
-    "excludes 0; where nothing is marked, no difference was shown or none was tested."
+    "excludes 0 (and, for the primary figure, after Holm's correction); where nothing is marked, no difference was shown "
+    "or none was tested."
 )
 
 
@@ -39,11 +41,18 @@ def figures_tables(
             for metric in known
         )
         return [Table(caption, columns, rows, notes)]
-    parts = [known[start : start + FIGURES_ABREAST] for start in range(0, len(known), FIGURES_ABREAST)]
-    return [
-        _by_model(results, set_name, part, caption if place == 0 else f"{caption}, continued", notes if place == len(parts) - 1 else ())
-        for place, part in enumerate(parts)
-    ]
+    parts = list(_parts(known))
+    captions = [caption, *[f"{caption}, continued"] * (len(parts) - 1)]
+    *first, last = [_by_model(results, set_name, part, text) for part, text in zip(parts, captions, strict=True)]
+    return [*first, replace(last, notes=notes)]
+
+
+def _parts(metrics: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Divide the figures evenly over as few tables as they need."""
+    number = -(-len(metrics) // FIGURES_ABREAST)
+    size = -(-len(metrics) // number)
+    for start in range(0, len(metrics), size):
+        yield metrics[start : start + size]
 
 
 def model_cell(task: TaskResult) -> Cell:
@@ -51,14 +60,12 @@ def model_cell(task: TaskResult) -> Cell:
     return Cell(task.name, model=task.number)
 
 
-def _by_model(
-    results: Results, set_name: str, metrics: Sequence[str], caption: str, notes: tuple[str, ...]
-) -> Table:
+def _by_model(results: Results, set_name: str, metrics: Sequence[str], caption: str) -> Table:
     columns = (Column("Model", numeric=False), *(Column(_row_name(results, metric)) for metric in metrics))
     rows = tuple(
         (model_cell(task), *(_cell(results, task, metric, set_name) for metric in metrics)) for task in results.tasks
     )
-    return Table(caption, columns, rows, notes, small=True)
+    return Table(caption, columns, rows, small=True)
 
 
 def _row_name(results: Results, metric: str) -> str:
@@ -85,12 +92,27 @@ def _notes(results: Results, set_name: str, metrics: Sequence[str], *, methods: 
 
 def _methods(results: Results, set_name: str, metrics: Sequence[str]) -> list[str]:
     """Say how the intervals were made, figures of one method together."""
-    by_method: dict[str, list[str]] = {}
-    for metric in metrics:
-        records = [record for task in results.tasks if (record := headline(task, metric, set_name))]
-        method = wording.listed(sorted({record.method for record in records if record.method}))
+    records = [record for metric in metrics for task in results.tasks if (record := headline(task, metric, set_name))]
+    told = by_method([(record.metric, record.method) for record in records])
+    return [f"{wording.level(results.level)} intervals by {told}."] if told else []
+
+
+def by_method(pairs: Sequence[tuple[str, str | None]]) -> str:
+    """List which figures each method was used for; what a design effect was is told as its range."""
+    metrics: dict[str, dict[str, None]] = {}
+    effects: dict[str, list[str]] = {}
+    for metric, method in pairs:
         if method:
-            by_method.setdefault(method, []).append(wording.label(metric))
-    level = wording.level(results.level)
-    told = [f"{method}: {wording.listed(names)}" for method, names in by_method.items()]
-    return [f"{level} intervals by {'; '.join(told)}."] if told else []
+            family, _, effect = method.partition(", design effect ")
+            metrics.setdefault(family, {})[wording.label(metric)] = None
+            effects.setdefault(family, []).extend([effect] if effect else [])
+    return "; ".join(
+        f"{family}{_effect_range(effects[family])} for {wording.listed([*names])}" for family, names in metrics.items()
+    )
+
+
+def _effect_range(effects: list[str]) -> str:
+    if not effects:
+        return ""
+    low, high = min(effects, key=float), max(effects, key=float)
+    return f" (design effect {low})" if low == high else f" (design effects {low} to {high})"

@@ -11,6 +11,7 @@ NOT_ESTIMABLE = "not estimable"
 
 LABELS = {
     "roc_auc": "AUC",
+    "roc_auc_against_all": "AUC against all others",
     "average_precision": "Average precision",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
@@ -28,7 +29,7 @@ LABELS = {
     "support": "Support",
 }
 
-DECIMAL = frozenset({"roc_auc", "average_precision", "mcc", "brier", "ece"})
+DECIMAL = frozenset({"roc_auc", "roc_auc_against_all", "average_precision", "mcc", "brier", "ece"})
 """Figures told as decimals; shares are told in percent."""
 
 COUNTS = frozenset({"support", "n", "no_result"})
@@ -107,12 +108,12 @@ def signed_bounds(record: ComparisonRecord) -> str | None:
 
 
 def p_value(value: float | None) -> str:
-    """Write a p value: ``.031``, ``< .001``."""
+    """Write a p value: ``0.031``, ``< 0.001``."""
     if value is None:
         return NONE
     if value < 0.001:  # noqa: PLR2004 - the customary end of the scale
-        return "< .001"
-    return f"{value:.3f}".lstrip("0") if value < 1 else "1"
+        return "< 0.001"
+    return f"{value:.3f}"
 
 
 def count(value: int) -> str:

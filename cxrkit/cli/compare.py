@@ -1,0 +1,32 @@
+"""``cxrkit compare``: the comparison in the terminal and as a text file."""
+
+from pathlib import Path
+
+import click
+
+NAME = "comparison_report.txt"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"File of the whole comparison; RUN/report/{NAME} for one run, else ./{NAME}.",
+)
+def command(*, runs: tuple[Path, ...], output: Path | None) -> None:
+    """Compare the tasks of one or more finished runs: a table here, everything in comparison_report.txt."""
+    from rich.console import Console
+
+    from cxrkit.files import write_text
+    from cxrkit.report import terminal, text
+    from cxrkit.report.compose import compose
+    from cxrkit.report.inputs import open_runs
+    from cxrkit.report.results import read
+
+    opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True))
+    results = read(opened)
+    path = output or (opened[0].report / NAME if len(opened) == 1 else Path(NAME))
+    write_text(path, text.render(compose(results)))
+    terminal.show(results, Console(highlight=False))
+    click.echo(path)
