@@ -21,7 +21,7 @@ CONVENTIONAL = 0.5
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="For prediction files: from which probability on an image is called positive; the conventional 0.5 by default.",
+    help="For prediction files: from which probability on an image is positive; the conventional 0.5 by default.",
 )
 def command(
     *,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cxrkit import __version__
-from cxrkit.report import data, failures, limits, making, overview, performance, summary, wording
+from cxrkit.report import curves, data, failures, limits, making, overview, performance, summary, wording
 from cxrkit.report.content import Report, Section, TitleBlock
 from cxrkit.report.results import Results
 
@@ -27,7 +27,7 @@ def _sections(results: Results) -> Sequence[Section | None]:
         *(
             part
             for name in results.sets
-            for part in (performance.section(results, name), performance.curves_section(results, name))
+            for part in (performance.section(results, name), curves.section(results, name))
         ),
         failures.section(results),
         *performance.added_sections(results),

@@ -1,4 +1,4 @@
-"""What a report consists of, before it becomes HTML, PDF or text: every format shows these blocks and computes nothing."""
+"""What a report consists of: HTML, PDF and text all show these blocks and compute nothing of their own."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias

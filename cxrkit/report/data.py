@@ -6,7 +6,7 @@ from typing import Any
 from cxrkit.records import DataSummary
 from cxrkit.report import wording
 from cxrkit.report.content import Block, Bullets, Cell, Column, Flow, FlowBox, Heading, Section, Table, Text
-from cxrkit.report.phrases import tested_on, threshold_origin
+from cxrkit.report.phrases import population, threshold_origin
 from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import model_cell
 
@@ -43,13 +43,13 @@ def _data(results: Results) -> Iterator[Block]:
         yield from _summary(source.info.data, results.positive)
     if not shown:
         yield Text(
-            f"The figures come from prediction files: {tested_on(results)}. Which images were left out before, and "
+            f"The figures come from prediction files: {population(results)}. Which images were left out before, and "
             "whether any of these patients took part in training, these files cannot tell."
         )
 
 
 def _summary(data: DataSummary, positive: str) -> Iterator[Block]:
-    yield _flow(data, positive)
+    yield _flow(data)
     yield _splits(data, positive)
     facts = [f"Patients: {data.patient_rule}."] if data.patient_rule else []
     facts += data.notes
@@ -61,18 +61,18 @@ def _summary(data: DataSummary, positive: str) -> Iterator[Block]:
         yield Bullets(tuple(facts), "Audit")
 
 
-def _flow(data: DataSummary, positive: str) -> Flow:
+def _flow(data: DataSummary) -> Flow:
     excluded = sum(data.excluded.values())
     reasons = tuple(f"{wording.count(number)} {reason}" for reason, number in data.excluded.items())
     return Flow(
         found=FlowBox("Files found", wording.count(data.found)),
         excluded=FlowBox("Excluded", wording.count(excluded), reasons) if excluded else None,
-        splits=tuple(_box(data, name, positive) for name in _split_names(data)),
+        splits=tuple(_box(data, name) for name in _split_names(data)),
         caption="From the files found to the images used (n: images).",
     )
 
 
-def _box(data: DataSummary, split: str, positive: str) -> FlowBox:
+def _box(data: DataSummary, split: str) -> FlowBox:
     counts = data.counts[split]
     lines = [f"{name} {wording.count(number)}" for name, number in counts.items()]
     if split in data.patients:
@@ -137,7 +137,7 @@ def _settings(results: Results) -> Table:
 def _setting_row(task: TaskResult) -> tuple[Cell, ...]:
     info = task.info
     options = info.options
-    plain = {key: options[key] for key in ("epochs", "batch_size", "precision") if key in options}
+    plain: dict[str, Any] = {key: options[key] for key in ("epochs", "batch_size", "precision") if key in options}
     seeds = f"seed{'s' if len(info.seeds) > 1 else ''} {wording.listed([str(seed) for seed in info.seeds])}"
     if len(info.seeds) > 1:
         seeds += f", represented by {'their mean logit' if info.represent == 'ensemble' else info.represent}"
@@ -200,7 +200,7 @@ def _layers(task: TaskResult) -> Table | None:
         (
             Cell(layer.name),
             Cell(layer.kind),
-            Cell(" × ".join(str(side) for side in layer.output_shape)),
+            Cell(" \N{MULTIPLICATION SIGN} ".join(str(side) for side in layer.output_shape)),
             Cell(wording.count(layer.parameters)),
             Cell(wording.count(layer.trainable)),
         )
@@ -215,5 +215,5 @@ def _layers(task: TaskResult) -> Table | None:
     )
     columns = tuple(Column(title, numeric=title in {"Parameters", "Trained"}) for title in titles)
     size = model.preprocessing.image_size
-    caption = f"Layers of {task.name} ({model.model}), for an input of {size} × {size} pixels"
+    caption = f"Layers of {task.name} ({model.model}), for an input of {size} \N{MULTIPLICATION SIGN} {size} pixels"
     return Table(caption, columns, (*rows, total), small=True)

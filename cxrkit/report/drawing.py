@@ -16,7 +16,7 @@ FONTS = '"Inter", "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", "DejaV
 SQUARE = (3.45, 3.3)  # inches: two of them side by side fill an A4 page's width
 WIDE = (6.95, 2.9)
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: searchable, and in the page's own font
     "svg.hashsalt": "cxrkit",
     "text.parse_math": False,  # names may hold dollar signs

@@ -31,20 +31,15 @@ def _blocks(results: Results) -> Iterator[Block]:
 
 def _meaning(results: Results) -> Terms:
     positive, rest = results.positive, wording.listed(results.negatives, "or")
-    return Terms(
-        (
-            (
-                "False negative",
-                f"an image that shows {positive} and is called {rest}. If the model decided alone, the disease would be "
-                "missed: treatment would come late or not at all.",
-            ),
-            (
-                "False positive",
-                f"an image without {positive} that is called {positive}. If the model decided alone, a person without "
-                "the disease would be worried, examined further and perhaps treated without need.",
-            ),
-        )
+    missed = (
+        f"an image that shows {positive} and is called {rest}. If the model decided alone, the disease would be "
+        "missed: treatment would come late or not at all."
     )
+    alarm = (
+        f"an image without {positive} that is called {positive}. If the model decided alone, a person without the "
+        "disease would be worried, examined further and perhaps treated without need."
+    )
+    return Terms((("False negative", missed), ("False positive", alarm)))
 
 
 def _per_hundred(results: Results) -> Table:
@@ -109,7 +104,8 @@ def _thousand_row(task: TaskResult, prevalence: float) -> tuple[Cell, ...] | Non
 
 def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
     wrong = [one for one in everything if one.errors]
-    text = f"{wording.counted(len(wrong), 'image')} of {wording.count(len(everything))} {'was' if len(wrong) == 1 else 'were'} called wrongly"
+    were = "was" if len(wrong) == 1 else "were"
+    text = f"{wording.counted(len(wrong), 'image')} of {wording.count(len(everything))} {were} called wrongly"
     if len(results.tasks) == 1:
         yield Text(f"{text}.")
         return

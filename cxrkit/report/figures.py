@@ -27,7 +27,7 @@ def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
         return None
     with drawing(SQUARE) as figure:
         axes = figure.subplots()
-        share_axes(axes, "1 − specificity (false alarms)", "Sensitivity (found)")
+        share_axes(axes, "1 \N{MINUS SIGN} specificity (false alarms)", "Sensitivity (found)")
         axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
         for task, curve in curves:
             if len(curves) <= OVERLAID:
@@ -41,7 +41,7 @@ def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
 
 
 def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
-    """Draw the precision–recall curves with each task's operating point; None where no task has a curve."""
+    """Draw the precision-recall curves with each task's operating point; None where no task has a curve."""
     curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "pr"))]
     if not curves:
         return None

@@ -33,7 +33,8 @@ def are_predictions(paths: Sequence[Path]) -> bool:
     files = [path.is_file() for path in paths]
     if any(files) and not all(files):
         raise InputError(
-            f"{paths[files.index(True)]}: is a file beside run directories, give either prediction files or run directories"
+            f"{paths[files.index(True)]}: is a file beside run directories, give either prediction files or run "
+            "directories"
         )
     return all(files)
 

@@ -8,105 +8,91 @@ from cxrkit.report.content import Bullets, Section, Terms
 from cxrkit.report.phrases import headline
 from cxrkit.report.results import Results, Source
 
-GLOSSARY = {
+FIGURES = {
     "sensitivity": "Of the images with the disease, the share that the model finds (recall of the positive class).",
     "specificity": "Of the images without the disease, the share that the model leaves alone.",
-    "roc_auc": "Of all pairs of one image with and one without the disease, the share in which the diseased one gets the "
-    "higher probability. 0.5 is guessing, 1 is perfect; it depends on no threshold.",
+    "roc_auc": """Of all pairs of one image with and one without the disease, the share in which the diseased one gets
+        the higher probability. 0.5 is guessing, 1 is perfect; it depends on no threshold.""",
     "average_precision": "The mean precision over all levels of recall. Guessing gives the share of the disease.",
     "ppv": "Positive predictive value, or precision: of the positive calls, the share that is right.",
     "npv": "Negative predictive value: of the negative calls, the share that is right.",
-    "accuracy": "The share of all images that is called rightly. Calling everything by the most frequent class can have a "
-    "high accuracy, so it should not be read alone.",
-    "balanced_accuracy": "The mean of the classes' recalls: guessing gives 50% with two classes however frequent they are.",
+    "accuracy": """The share of all images that is called rightly. Calling everything by the most frequent class can
+        have a high accuracy, so it should not be read alone.""",
+    "balanced_accuracy": "The mean of the classes' recalls: guessing gives 50% with two classes, however frequent.",
     "f1": "The harmonic mean of precision and recall: high only where both are.",
     "mcc": "Matthews' correlation of truth and call: 1 perfect, 0 guessing.",
     "brier": "The mean squared error of the probabilities: less is better.",
 }
+TERMS = {
+    "p value": """How often chance alone would give a difference at least this large if there were none. It says nothing
+        about how large or how important a difference is. Holm's correction makes up for testing several.""",
+    "Threshold": """The probability from which on an image is called positive. A lower one finds more and raises more
+        false alarms.""",
+    "Validation and test set": """Decisions (epoch, threshold) are taken on validation images; the test images are
+        looked at once, at the end.""",
+}
+
+KERMANY = """Patients were told apart by the file names of the Kermany collection. If the images are that collection's,
+    they are of children of one to five years from one hospital in Guangzhou, so that nothing here holds for adults; age
+    and sex of each child are not available, and only its official test labels had a third reader."""
+FLIPPED = """trained on images some of which were flipped left to right, which moves the heart to the other side; such a
+    model cannot learn what depends on the side."""
 
 
 def limitations_section(results: Results) -> Section:
     """List what limits these results."""
-    return Section("limitations", "Limitations", (Bullets(tuple(dict.fromkeys(_limitations(results)))),))
+    items = dict.fromkeys(_one_line(text) for text in _limitations(results))
+    return Section("limitations", "Limitations", (Bullets(tuple(items)),))
 
 
 def glossary_section(results: Results) -> Section:
     """Explain the figures that occur."""
-    level = wording.level(results.level)
-    entries = [
-        (wording.label(metric), text)
-        for metric, text in GLOSSARY.items()
-        if any(headline(task, metric) for task in results.tasks)
-    ]
-    entries += [
-        (
-            f"{level} interval",
-            f"The range of values that the data are compatible with: made like this, {level} of such ranges would hold the true "
-            "figure. It covers the chance of which patients were tested, not other hospitals and not other seeds.",
-        ),
-        (
-            "p value",
-            "How often chance alone would give a difference at least this large if there were none. It says nothing "
-            "about how large or how important a difference is. Holm's correction makes up for testing several.",
-        ),
-        (
-            "Threshold",
-            "The probability from which on an image is called positive. A lower one finds more and raises more false alarms.",
-        ),
-        (
-            "Validation and test set",
-            "Decisions (epoch, threshold) are taken on validation images; the test images are looked at once, at the end.",
-        ),
-    ]
-    return Section("glossary", "Glossary", (Terms(tuple(entries)),))
+    known = {metric: any(headline(task, metric) for task in results.tasks) for metric in FIGURES}
+    entries = {wording.label(metric): text for metric, text in FIGURES.items() if known[metric]}
+    entries[f"{wording.level(results.level)} interval"] = _interval(wording.level(results.level))
+    entries |= TERMS
+    return Section("glossary", "Glossary", (Terms(tuple((term, _one_line(text)) for term, text in entries.items())),))
+
+
+def _interval(level: str) -> str:
+    return f"""The range of values that the data are compatible with: made like this, {level} of such ranges would hold
+        the true figure. It covers the chance of which patients were tested, not other hospitals and not other seeds."""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _limitations(results: Results) -> Iterator[str]:
     yield from (f"Task {one.name} is missing: {one.reason}." for one in results.unfinished)
-    yield (
-        "This is research software's output on the images described above. It is no medical device, and no figure here "
-        "shows a benefit for patients."
-    )
-    trained = any(task.info.kind == "trained" for task in results.tasks)
+    yield """This is research software's output on the images described here. It is no medical device, and no figure
+        shows a benefit for patients."""
     if len(results.sets) < 2:  # noqa: PLR2004 - one set is no external one
-        yield (
-            "One test set from the same source as the training images, at best; there is no external set."
-            if trained
-            else ("One test set; there is no external set.")
-        )
-    if trained:
+        yield "One test set of one origin; there is no external set."
+    if any(task.info.kind == "trained" for task in results.tasks):
         yield from _of_training(results)
-    yield (
-        "Thresholds were carried over from elsewhere (validation, or fixed beforehand); at another place, with another "
-        "machine or mix of patients, they may be too low or too high."
-    )
+    yield """Thresholds were carried over from elsewhere (validation, or fixed beforehand); at another place, with
+        another machine or mix of patients, they may be too low or too high."""
     for source in results.sources:
         yield from _of_patients(source)
     yield "Labels are taken as they are: errors in them count as errors of the models, or hide them."
     if not any(record.subgroup for task in results.tasks for record in task.metrics.records):
-        yield "No subgroup was evaluated: age and sex of the patients are not available to this report."
+        yield "No subgroup was evaluated, so that a group of patients for whom a model fails would not be seen here."
 
 
 def _of_training(results: Results) -> Iterator[str]:
-    yield (
-        "A single split: another division of the patients into training, validation and test would give other models "
-        "and figures."
-    )
+    yield """A single split: another division of the patients into training, validation and test would give other
+        models and figures."""
     yield "The same validation images choose the epoch and the threshold, so that figures on them are too good."
     once = [task.name for task in results.tasks if len(task.seeds) == 1]
     if once:
         yield f"{wording.listed(once)}: trained with one seed; how much luck is in that is not known."
     flipped = [task.name for task in results.tasks if _flips(task.info.options)]
     if flipped:
-        yield (
-            f"{wording.listed(flipped)}: trained on images some of which were flipped left to right, which moves the heart to "
-            "the other side; such a model cannot learn what depends on the side."
-        )
+        yield f"{wording.listed(flipped)}: {FLIPPED}"
     if any(task.cam and task.cam.entries for task in results.tasks):
-        yield (
-            "Activation maps were not compared with lesions that a reader marked; a plausible map is no proof of a right "
-            "reason."
-        )
+        yield """Activation maps were not compared with lesions that a reader marked; a plausible map is no proof of a
+            right reason."""
 
 
 def _flips(options: dict[str, Any]) -> bool:
@@ -121,15 +107,9 @@ def _of_patients(source: Source) -> Iterator[str]:
         return
     rule = data.patient_rule or ""
     if "kermany" in rule:
-        yield (
-            "Patients were told apart by the file names of the Kermany collection. If the images are that collection's, they are of "
-            "children of one to five years from one hospital in Guangzhou, so that nothing here holds for adults; age "
-            "and sex of each child are not available, and only its official test labels had a third reader."
-        )
-    if "own" in rule:
-        yield (
-            "Patients were not told apart: images of one patient may be in several splits, and the intervals may be "
-            "too narrow."
-        )
-    if (source.info.configuration.get("data") or {}).get("allow_shared_patients"):
-        yield "Splits were allowed to share patients: figures may be too good."
+        yield KERMANY
+    else:
+        yield "Age and sex of the patients are not available to this report."
+    if source.shares_patients:
+        yield """Patients were not told apart, or splits were allowed to share them: figures may be too good, and the
+            intervals too narrow."""

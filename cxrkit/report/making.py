@@ -50,8 +50,9 @@ def _training(results: Results) -> Iterator[Block]:
 def _curves(results: Results, svg: str) -> Plot:
     seeds = [(task, seed) for task in results.tasks for seed in task.seeds if seed.history]
     measure = figures.selection_column(results.tasks)
+    metric = measure.removeprefix("val_")
     spoken = " ".join(
-        f"{task.name}, seed {seed.seed}: {wording.inside(measure.removeprefix('val_'))} {_best(seed, measure)} at the chosen "
+        f"{task.name}, seed {seed.seed}: {wording.inside(metric)} {_figure(seed, measure, metric)} at the chosen "
         f"epoch of {len(seed.history)}."
         for task, seed in seeds
     )
@@ -64,10 +65,6 @@ def _curves(results: Results, svg: str) -> Plot:
         f"Training curves. {spoken}",
         wide=True,
     )
-
-
-def _best(seed: SeedResult, column: str) -> str:
-    return _figure(seed, column, column.removeprefix("val_"))
 
 
 def _epoch_row(task: TaskResult, seed: SeedResult) -> tuple[Cell, ...]:
@@ -127,10 +124,10 @@ def _cost_row(task: TaskResult, seed: SeedResult) -> tuple[Cell, ...]:
 
 
 def _environment(environment: Environment, started: str) -> Table:
+    revision = f", revision {environment.git_revision[:12]}" if environment.git_revision else ""
     packages = [f"{name} {environment.packages[name]}" for name in PACKAGES if name in environment.packages]
     facts = {
-        "cxrkit": environment.cxrkit
-        + (f", revision {environment.git_revision[:12]}" if environment.git_revision else ""),
+        "cxrkit": environment.cxrkit + revision,
         "Python": environment.python,
         "Packages": ", ".join(packages) or None,
         "Platform": environment.platform,

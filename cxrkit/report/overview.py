@@ -40,13 +40,15 @@ def _table(results: Results, tasks: list[TaskResult]) -> Table:
     columns = [Column("", numeric=False), *(Column(task.name, task.number) for task in tasks)]
     if pair:
         columns.append(Column("Improvement"))
-    notes = (
+    note = (
         f"Improvement: minus {reference.name}; pp: percentage points. Below it the interval of the difference, where "
         "it was tested; ▲ better, ▼ worse by an interval that excludes 0. A difference without interval is described, "
-        "not tested. Losses and best epoch: means over seeds where there are several.",
+        "not tested. Losses and best epoch: means over seeds where there are several."
     )
     rows = tuple(_rows(results, tasks, pair=pair))
-    return Table(f"Each model on the test set, and the improvement over {reference.name}", tuple(columns), rows, notes)
+    return Table(
+        f"Each model on the test set, and the improvement over {reference.name}", tuple(columns), rows, (note,)
+    )
 
 
 def _rows(results: Results, tasks: list[TaskResult], *, pair: bool) -> Iterator[Row]:

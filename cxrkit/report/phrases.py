@@ -5,6 +5,8 @@ from cxrkit.report import wording
 from cxrkit.report.results import TEST, Results, TaskResult, better
 
 CONVENTIONAL = 0.5
+FEW = 30  # patients of a class below which figures are flagged
+SPELLED_OUT = 3  # models or pairs that get a sentence each
 
 
 def headline(task: TaskResult, metric: str, set_name: str = TEST) -> Record | None:
@@ -56,8 +58,8 @@ def verdict(record: ComparisonRecord) -> str:
         return f"Whether {record.task} and {record.reference} differ in {name} cannot be estimated."
     if record.better is not None and better(record) is None:
         return (
-            f"The difference in {name} of {record.task} minus {record.reference}, {difference(record)}, has an interval "
-            "that excludes 0 when taken alone, but with this many comparisons it may be chance."
+            f"The difference in {name} of {record.task} minus {record.reference}, {difference(record)}, has an "
+            "interval that excludes 0 when taken alone, but with this many comparisons it may be chance."
         )
     if record.better is None:
         return (
@@ -71,7 +73,7 @@ def verdict(record: ComparisonRecord) -> str:
     )
 
 
-def tested_on(results: Results, set_name: str = TEST) -> str:
+def population(results: Results, set_name: str = TEST) -> str:
     """Say on how many images of how many patients the models were tested, and how many show the finding."""
     sizes = {_size(task, set_name) for task in results.tasks} - {None}
     if len(sizes) != 1:

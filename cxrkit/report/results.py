@@ -23,6 +23,7 @@ from cxrkit.records import (
 from cxrkit.rundir import RunDirectory, SeedDirectory, TaskDirectory
 
 TEST = "test"
+NOT_TOLD_APART = "every image is a patient of its own"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,13 @@ class Source:
     run: RunDirectory
     info: RunInfo
     comparison: Comparison | None
+
+    @property
+    def shares_patients(self) -> bool:
+        """Whether a patient may be in several splits, as far as the data's description tells."""
+        configuration = self.info.configuration.get("data") or {}
+        rule = (self.info.data.patient_rule if self.info.data else None) or NOT_TOLD_APART
+        return bool(configuration.get("allow_shared_patients")) or rule == NOT_TOLD_APART
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,15 @@
-"""The first page: which model, how good and how surely, is the difference real, at which threshold, on whom, beware of what."""
+"""The first page: which model, how good, is the difference real, at which threshold, on whom, beware of what."""
 
 from collections.abc import Iterator
 
 from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Block, Bullets, Section, Table, Terms, Text
-from cxrkit.report.phrases import headline, set_title, tested_on, threshold_origin, verdict
-from cxrkit.report.results import TEST, Results, Source, TaskResult, better
+from cxrkit.report.phrases import FEW, SPELLED_OUT, headline, population, set_title, threshold_origin, verdict
+from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import figures_tables
 
 HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
-FEW = 30  # patients of a class below which figures are flagged
-SPELLED_OUT = 3  # models that get a sentence each
-OWN_PATIENT = "every image is a patient of its own"
 
 
 def section(results: Results) -> Section:
@@ -98,7 +95,8 @@ def _differences(results: Results, set_name: str) -> Iterator[str]:
 def _of_the_best(results: Results, compared: list[ComparisonRecord], set_name: str) -> Iterator[str]:
     """Say over which models the best one is ahead, where there are too many pairs for a sentence each."""
     best = _ranked(results, set_name)[0][0].name
-    beaten, open_ = [], []
+    beaten: list[str] = []
+    open_: list[str] = []
     for record in compared:
         if best in {record.task, record.reference}:
             other = record.reference if record.task == best else record.task
@@ -107,7 +105,10 @@ def _of_the_best(results: Results, compared: list[ComparisonRecord], set_name: s
     if beaten:
         yield f"By {name}, {best} is better than {wording.listed(beaten)}: the interval of each difference excludes 0."
     if open_:
-        yield f"No difference in {name} was shown between {best} and {wording.listed(open_)}, which does not show that they are equal."
+        yield (
+            f"No difference in {name} was shown between {best} and {wording.listed(open_)}; this does not show "
+            "that they are equal."
+        )
     decided = sum(better(record) is not None for record in compared)
     yield f"Of the {len(compared)} pairs compared, {decided} differ after Holm's correction."
 
@@ -138,11 +139,11 @@ def _thresholds(results: Results) -> Iterator[str]:
 
 
 def _whom(results: Results, set_name: str) -> Iterator[str]:
-    text = tested_on(results, set_name)
+    text = population(results, set_name)
     yield f"{text}." if text[0].isdigit() else text
     for source in results.sources:
         data = source.info.data
-        if data and data.counts.get("train") and not _may_share_patients(source):
+        if data and data.counts.get("train") and not source.shares_patients:
             yield f"No patient is in more than one split (patients: {data.patient_rule})."
             break
 
@@ -162,20 +163,15 @@ def _cautions(results: Results, set_name: str) -> Iterator[str]:
         for task in results.tasks
         if (one := task.info.threshold) and one.note
     )
-    if any(_may_share_patients(source) for source in results.sources if source.info.data):
+    if any(source.shares_patients for source in results.sources if source.info.data):
         yield (
-            "Patients were not told apart, or splits were allowed to share them: figures on the test set may be too good."
+            "Patients were not told apart, or splits were allowed to share them: figures on the test set may be too "
+            "good."
         )
     yield from _predictive_values(results, set_name)
     if any(len(task.seeds) == 1 for task in results.tasks):
         yield "Trained once: another seed could give other figures, and the intervals do not cover that."
     yield "One test set of one origin: on patients elsewhere the figures may differ."
-
-
-def _may_share_patients(source: Source) -> bool:
-    configuration = source.info.configuration.get("data") or {}
-    rule = (source.info.data.patient_rule if source.info.data else None) or OWN_PATIENT
-    return bool(configuration.get("allow_shared_patients")) or rule == OWN_PATIENT
 
 
 def _few_patients(results: Results, set_name: str) -> Iterator[str]:

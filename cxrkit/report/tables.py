@@ -13,8 +13,8 @@ FIGURES_ABREAST = 7
 
 MARKED = (
     "▲ better than at least one other model and worse than none, each time by an interval of the difference that "
-    "excludes 0 (and, for the primary figure, after Holm's correction); where nothing is marked, no difference was shown "
-    "or none was tested."
+    "excludes 0 (and, for the primary figure, after Holm's correction); where nothing is marked, no difference was "
+    "shown or none was tested."
 )
 
 

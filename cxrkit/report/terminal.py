@@ -6,9 +6,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from cxrkit.report import performance, summary, wording
+from cxrkit.report import summary, wording
 from cxrkit.report.content import Cell, Table
+from cxrkit.report.differences import differences
+from cxrkit.report.phrases import set_title
 from cxrkit.report.results import Results
+from cxrkit.report.tables import figures_tables
 
 
 def show(results: Results, console: Console) -> None:
@@ -24,9 +27,9 @@ def show(results: Results, console: Console) -> None:
 
 
 def _tables(results: Results, set_name: str) -> Iterator[Table]:
-    caption = f"{summary.set_title(set_name).capitalize()}, {wording.level(results.level)} intervals"
-    yield from summary.figures_tables(results, set_name, summary.HEADLINE, caption, methods=False)
-    for block in performance.differences(results, set_name):
+    caption = f"{set_title(set_name).capitalize()}, {wording.level(results.level)} intervals"
+    yield from figures_tables(results, set_name, summary.HEADLINE, caption, methods=False)
+    for block in differences(results, set_name):
         if isinstance(block, Table):
             yield block
 

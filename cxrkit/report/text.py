@@ -7,12 +7,11 @@ from cxrkit.report.content import (
     Block,
     Bullets,
     Cell,
+    Column,
     Flow,
-    Gallery,
     Heading,
     Matrices,
     Matrix,
-    Plots,
     Report,
     Section,
     Table,
@@ -53,30 +52,37 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _block(block: Block) -> Iterator[str]:
+    """Write a block; pictures are left out, since their cases and figures stand in tables too."""
     match block:
         case Text(text=text):
             yield from wrap(text, WIDTH)
         case Heading(title=title):
-            yield title
-            yield "-" * min(len(title), WIDTH)
-        case Bullets(items=items, title=title):
-            yield from [title.upper()] if title else []
-            for item in items:
-                yield from wrap(item, WIDTH, initial_indent="- ", subsequent_indent="  ")
+            yield from (title, "-" * min(len(title), WIDTH))
+        case Bullets():
+            yield from _bullets(block)
         case Terms(entries=entries):
             for term, explanation in entries:
                 yield from wrap(f"{term}: {explanation}", WIDTH, subsequent_indent="    ")
         case Table():
             yield from _table(block)
-        case Matrices(matrices=matrices, reading=reading):
-            yield from wrap(reading, WIDTH)
-            for matrix in matrices:
-                yield ""
-                yield from _table(_as_table(matrix))
+        case Matrices():
+            yield from _matrices(block)
         case Flow():
             yield from _flow(block)
-        case Gallery() | Plots():
-            return  # pictures; their cases and figures stand in tables too
+
+
+def _bullets(block: Bullets) -> Iterator[str]:
+    if block.title:
+        yield block.title.upper()
+    for item in block.items:
+        yield from wrap(item, WIDTH, initial_indent="- ", subsequent_indent="  ")
+
+
+def _matrices(block: Matrices) -> Iterator[str]:
+    yield from wrap(block.reading, WIDTH)
+    for matrix in block.matrices:
+        yield ""
+        yield from _table(_as_table(matrix))
 
 
 def _flow(flow: Flow) -> Iterator[str]:
@@ -98,8 +104,6 @@ def _flow(flow: Flow) -> Iterator[str]:
 
 
 def _as_table(matrix: Matrix) -> Table:
-    from cxrkit.report.content import Column
-
     columns = (Column("shows \\ called", numeric=False), *(Column(name) for name in matrix.class_names))
     rows = tuple(
         (

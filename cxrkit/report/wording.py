@@ -5,8 +5,8 @@ from datetime import datetime
 
 from cxrkit.records import ComparisonRecord, Record
 
-MINUS = "−"
-NONE = "–"
+MINUS = "\N{MINUS SIGN}"
+NONE = "\N{EN DASH}"
 NOT_ESTIMABLE = "not estimable"
 
 LABELS = {
@@ -92,7 +92,7 @@ def level(value: float) -> str:
 
 
 def signed(value: float | None, metric: str) -> str:
-    """Write a difference with its sign; shares in percentage points: ``+5.4 pp``, ``−0.012``."""
+    """Write a difference with its sign; shares in percentage points: ``+5.4 pp``, ``+0.012``."""
     if value is None:
         return NOT_ESTIMABLE
     text = f"{100 * value:+.1f} pp" if is_percent(metric) else f"{value:+.3f}"
@@ -100,7 +100,7 @@ def signed(value: float | None, metric: str) -> str:
 
 
 def signed_bounds(record: ComparisonRecord) -> str | None:
-    """Write the interval of a difference: ``−1.2 to +9.6``."""
+    """Write the interval of a difference: ``+1.2 to +9.6``."""
     if record.low is None or record.high is None:
         return None
     low, high = (signed(bound, record.metric).removesuffix(" pp") for bound in (record.low, record.high))

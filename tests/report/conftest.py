@@ -58,14 +58,14 @@ def build(
     trained: bool = True,
     cams: bool = True,
     report: Mapping[str, object] | None = None,
-    rename: Mapping[str, str] | None = None,
+    rename: Callable[[str], str] = str,
     prevalence: float | None = 0.1,
     seed: int = 0,
 ) -> RunDirectory:
     """Write a run directory: images by patient, predictions of each skill, everything that training would leave."""
     run = RunDirectory(root)
     rng = np.random.default_rng(seed)
-    sets = {name: _images(rng, name, size, classes, rename or {}) for name, size in SIZES.items()}
+    sets = {name: _images(rng, name, size, classes, rename) for name, size in SIZES.items()}
     _write_manifest(run, sets, classes)
     for number, (task, ability) in enumerate(skill.items()):
         _write_task(run.task(task), number, ability, sets, classes, rng, trained=trained)
@@ -91,7 +91,7 @@ def _images(rng, split, size, classes, rename):
         for picture in range(int(rng.integers(1, 4)) if rng.random() < 0.3 else 1):
             stem = f"{key}-{picture:04d}" if label == 0 else f"person{patient}_{pathogen}_{picture}"
             image = f"{split}/{classes[label]}/{stem}.jpeg"
-            rows.append((rename.get(stem, image), f"{split}-{key}", label, pathogen))
+            rows.append((rename(image), f"{split}-{key}", label, pathogen))
     return rows[:size]
 
 
@@ -159,9 +159,8 @@ def _write_seed(directory: TaskDirectory, number, classes):
     lines = ["epoch,train_loss,val_loss,val_roc_auc,val_accuracy,learning_rate,seconds"]
     for epoch in range(1, 9):
         fall = 1 / (1 + 0.5 * epoch * (1 + number))
-        lines.append(
-            f"{epoch},{0.7 * fall:.6f},{0.5 * fall + 0.02 * epoch:.6f},{1 - 0.3 * fall:.6f},{0.98 - 0.4 * fall:.6f},0.001,11.5"
-        )
+        figures = (0.7 * fall, 0.5 * fall + 0.02 * epoch, 1 - 0.3 * fall, 0.98 - 0.4 * fall, 0.001, 11.5)
+        lines.append(f"{epoch}," + ",".join(f"{figure:.6f}" for figure in figures))
     write_text(seed.history, "\n".join(lines) + "\n")
     Timing(
         seconds=93.4 / (1 + number),
@@ -218,9 +217,7 @@ def _write_info(run, sets, classes, tasks, failed, report):
             excluded={"truncated file": 1},
             counts=counts,
             patients={"train": 560} | {split: len({row[1] for row in rows}) for split, rows in sets.items()},
-            notes=[
-                "By personN alone, 17 patients would be in train and test at once: bacterial and viral are numbered apart."
-            ],
+            notes=["By personN alone, 17 patients would be in train and test: bacterial and viral are numbered apart."],
             patient_rule='file names by rule "kermany"',
             manifest_sha256=digest("manifest"),
         ),
