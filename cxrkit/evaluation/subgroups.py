@@ -40,16 +40,36 @@ def read_subgroups(run: RunDirectory, columns: Sequence[str]) -> Subgroups:
     """
     if not columns:
         return Subgroups({})
-    if not run.manifest.is_file():
-        raise InputError(f"evaluation.subgroups: {', '.join(columns)} cannot be found without [data], leave it out")
-    import pandas as pd
+    frame = _read(run) if run.manifest.is_file() else None
+    check_subgroups(columns, frame)
+    assert frame is not None  # noqa: S101 - checked
+    return Subgroups({name: dict(zip(frame["image"], frame[name], strict=True)) for name in columns})
 
-    frame = pd.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8")
+
+def check_subgroups(columns: Sequence[str], frame: "DataFrame | None") -> None:
+    """Check that every column can be a subgroup's.
+
+    Args:
+        columns: as configured.
+        frame: the manifest's rows; None where there is none.
+
+    Raises:
+        InputError: there is no manifest, a column is missing, or it has too many values.
+    """
+    if columns and frame is None:
+        raise InputError(f"evaluation.subgroups: {', '.join(columns)} cannot be found without [data], leave it out")
+    if frame is None:
+        return
     offered = [name for name in frame.columns if name not in NOT_OFFERED]
     problems = [_problem(name, offered, frame) for name in columns]
     if any(problems):
         raise InputError(*(problem for problem in problems if problem))
-    return Subgroups({name: dict(zip(frame["image"], frame[name], strict=True)) for name in columns})
+
+
+def _read(run: RunDirectory) -> "DataFrame":
+    import pandas as pd
+
+    return pd.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8")
 
 
 def _problem(name: str, offered: Sequence[str], frame: "DataFrame") -> str | None:

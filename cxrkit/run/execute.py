@@ -46,13 +46,14 @@ def execute(study: Study, display: Display, *, fresh: bool = False) -> Outcome:
     """Carry out a study: train, predict, evaluate, explain, report.
 
     Raises:
-        InputError: a finished task's configuration has changed.
+        InputError: a finished task's configuration has changed, or a model cannot be built; nothing was written.
         RunError: no task has finished, or a later stage failed.
     """
-    if fresh:
-        for folder in tasks.set_aside(study):
-            display.say(f"moved what was there to {folder}")
-    tasks.refuse_changed(study)
+    if not fresh:
+        tasks.refuse_changed(study)
+    tasks.refuse_unbuildable(study)
+    for folder in tasks.set_aside(study) if fresh else ():
+        display.say(f"moved what was there to {folder}")
     _begin(study)
     states: dict[str, TaskState] = {}
     failures: dict[str, str] = {}

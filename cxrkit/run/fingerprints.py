@@ -27,7 +27,7 @@ def of_training(plan: TrainingPlan, manifest: Manifest, distributions: Mapping[s
         "validation images": manifest.digest("val"),
         "classes": plan.class_names,
         "image_size": plan.image_size,
-        "model": plan.model.model_dump(),
+        "model": {"name": plan.model.name, "options": _by_content(plan.model.options)},
         "imbalance": plan.imbalance.model_dump(),
         "trainer": plan.trainer.model_dump(),
         "augmentation": plan.augmentation.model_dump(),
@@ -77,6 +77,14 @@ def of_report(table: ReportTable, evaluation: str, explanation: str | None, task
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Name the keys whose values differ."""
     return [key for key in new if old.get(key) != new[key]] + [key for key in old if key not in new]
+
+
+def _by_content(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the hash of a file that an option names (weights) in the place of its path."""
+    return {
+        name: sha256(Path(value)) if isinstance(value, str) and Path(value).is_file() else value
+        for name, value in options.items()
+    }
 
 
 def _threshold(configuration: Configuration, task: TaskTable) -> ThresholdTable:

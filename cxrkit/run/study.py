@@ -12,6 +12,7 @@ from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins, load
 from cxrkit.errors import InputError
 from cxrkit.evaluation.importing import read_task
+from cxrkit.evaluation.subgroups import check_subgroups
 from cxrkit.rundir import RunDirectory
 
 
@@ -93,6 +94,7 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
     written = config.check_components(read, train, right)
     configuration = config.located(written, request.path)
     manifest = _manifest(configuration, request.path.parent, right, advance, training=trains)
+    check_subgroups(configuration.evaluation.subgroups, manifest.frame if manifest is not None else None)
     class_names, positive = _classes(configuration, manifest)
     imported = _imported(configuration, manifest, class_names, positive)
     if imported and (class_names is None or positive is None):

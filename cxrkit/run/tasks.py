@@ -53,6 +53,25 @@ def refuse_changed(study: Study) -> None:
         raise InputError(*problems)
 
 
+def refuse_unbuildable(study: Study) -> None:
+    """Build the models of the tasks that are to be trained once, so that wrong weights are told before any work.
+
+    Raises:
+        InputError: a model refuses its options, for every task at once. What a plugin fails of otherwise is left to the
+            task's own process, where it ends that task alone.
+    """
+    problems: list[str] = []
+    for task in _to_train(study):
+        try:
+            _build_once(study, task)
+        except InputError as error:
+            problems += error.problems
+        except RunError:
+            continue
+    if problems:
+        raise InputError(*problems)
+
+
 def carry_out(study: Study, task: TaskTable, display: Display) -> TaskInfo:
     """Train a task, or take in its predictions; a failure is recorded and ends this task alone."""
     directory = study.run.task(task.name)
@@ -88,6 +107,20 @@ def is_finished(study: Study, task: TaskTable, info: TaskInfo) -> bool:
         and all(_is_trained(directory.seed(seed)) for seed in task.seeds)
         and all(directory.predictions(name).is_file() for name in study.sets)
     )
+
+
+def _to_train(study: Study) -> list[TaskTable]:
+    infos = {task.name: read_info(study.run.task(task.name)) for task in study.selected if task.model is not None}
+    trained = {name for name, info in infos.items() if info is not None and info.state == "finished"}
+    return [task for task in study.selected if task.name in infos.keys() - trained]
+
+
+def _build_once(study: Study, task: TaskTable) -> None:
+    from cxrkit.training.models import build  # torch is loaded by now: the plugins have brought it
+
+    assert study.train is not None and task.model is not None  # noqa: S101, PT018 - the schema has checked it
+    chosen = plans.training(study, task, task.seeds[0]).model
+    build(chosen, len(study.class_names), study.train.models, f'task "{task.name}"')
 
 
 def _train(study: Study, task: TaskTable, directory: TaskDirectory, display: Display) -> TaskInfo:

@@ -1,0 +1,166 @@
+"""``cxrkit run`` as a user runs it: the real command, real child processes, a small real network."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from cxrkit.records import CamIndex, Comparison, Metrics, ModelInfo, RunInfo, TaskInfo, Timing
+from cxrkit.rundir import RunDirectory
+
+
+def weights(study):
+    """When each model was written, in nanoseconds."""
+    return {path: path.stat().st_mtime_ns for path in study.run.glob("tasks/*/seeds/*/model.safetensors")}
+
+
+def test_every_file_of_the_contract_is_there_and_reads_as_what_it_is(finished):
+    run = RunDirectory.open(finished.run)
+    info = RunInfo.read(run.info)
+    assert info.tasks == {"plain": "finished", "upsampled": "finished"}
+    assert (info.class_names, info.positive) == (["NORMAL", "PNEUMONIA"], "PNEUMONIA")
+    assert run.manifest.is_file()
+    assert (run.report / "comparison_report.txt").is_file()
+    pairs = {(record.task, record.reference) for record in Comparison.read(run.comparison).records}
+    assert pairs == {("upsampled", "plain")}
+    for name in info.tasks:
+        task, seed = run.task(name), run.task(name).seed(0)
+        assert TaskInfo.read(task.info).threshold.set == "val"
+        assert Metrics.read(task.metrics).records
+        assert ModelInfo.read(seed.model_info).threshold == TaskInfo.read(task.info).threshold
+        assert Timing.read(seed.timing).images_per_second > 0
+        assert {path.name for path in task.curves.iterdir()} >= {"test_roc.csv", "test_pr.csv", "test_calibration.csv"}
+        assert not seed.last.exists()
+        for entry in CamIndex.read(task.cam / "index.json").entries:
+            assert (task.cam / entry.overlay).is_file()
+            assert (task.cam / entry.raw).is_file()
+
+
+def test_predictions_cover_the_manifest_and_hold_logits_and_probabilities(finished):
+    with (finished.run / "manifest.csv").open(encoding="utf-8") as file:
+        test_images = {row["image"] for row in csv.DictReader(file) if row["split"] == "test" and not row["excluded"]}
+    with (finished.run / "tasks/plain/predictions/test.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["image"] for row in rows} == test_images
+    columns = "image patient label status logit_NORMAL logit_PNEUMONIA p_NORMAL p_PNEUMONIA"
+    assert list(rows[0]) == columns.split()
+    assert all(float(row["p_NORMAL"]) + float(row["p_PNEUMONIA"]) == pytest.approx(1) for row in rows)
+
+
+def test_the_report_names_no_absolute_path_and_the_thumbnails_are_those_shown(finished):
+    html = (finished.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert str(finished.folder) not in html
+    shown = {entry["image"] for entry in finished.json("tasks/plain/cam/index.json")["entries"]}
+    assert len(list((finished.run / "images").glob("*.jpg"))) == len(shown) <= 6
+
+
+def test_the_same_command_again_trains_nothing_and_gives_the_same_report(finished):
+    before, report = weights(finished), (finished.run / "report" / "report.html").stat().st_mtime_ns
+    result = finished.cxrkit_run("--json")
+    assert json.loads(result.stdout)["tasks"] == {"plain": "finished", "upsampled": "finished"}
+    assert weights(finished) == before
+    assert (finished.run / "report" / "report.html").stat().st_mtime_ns == report
+
+
+def test_a_changed_evaluation_is_made_again_without_training(finished):
+    before = weights(finished)
+    result = finished.cxrkit_run("--set", "evaluation.level=0.9", "--quiet")
+    assert result.returncode == 0, result.stderr
+    assert {record["level"] for record in finished.json("tasks/plain/metrics.json")["records"]} == {0.9}
+    assert weights(finished) == before
+    assert finished.cxrkit_run("--quiet").returncode == 0
+
+
+def test_a_finished_task_whose_training_changed_is_refused_with_the_keys_named(finished):
+    before = weights(finished)
+    result = finished.cxrkit_run("--set", "task.plain.epochs=3", "--set", "data.image_size=40")
+    assert result.returncode == 2
+    assert 'task "plain": was trained with another epochs, image_size' in result.stderr
+    assert 'task "upsampled": was trained with another image_size' in result.stderr
+    assert "--fresh" in result.stderr
+    assert weights(finished) == before
+
+
+def test_fresh_moves_the_old_folder_aside_and_trains_again(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    copy = type(finished)(tmp_path / "copy")
+    old = (copy.run / "tasks/plain/predictions/test.csv").read_bytes()
+    result = copy.cxrkit_run("--fresh", "--task", "plain")
+    assert result.returncode == 0, result.stderr
+    (moved,) = copy.run.glob("old/*/plain")
+    assert (moved / "predictions" / "test.csv").read_bytes() == old
+    assert not list(copy.run.glob("old/*/upsampled"))
+    # The same seed on the same machine: the same bytes.
+    assert (copy.run / "tasks/plain/predictions/test.csv").read_bytes() == old
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(study):
+    result = study.cxrkit_run("--dry-run", "--task", "upsampled")
+    assert result.returncode == 0, result.stderr
+    assert "upsample" in result.stdout
+    assert "prevalence of PNEUMONIA" in result.stdout
+    assert "plain" not in result.stdout.split("Work that is left")[1].split("Evaluation")[0]
+    assert not study.run.exists()
+
+
+def test_a_failed_task_is_told_and_the_others_go_on(study):
+    study.write((study.folder / "tasks.toml").read_text().replace('name = "plain"', DIVERGING))
+    result = study.cxrkit_run("--set", 'report.formats=["txt"]', "--set", "explain.most=0")
+    assert result.returncode == 1
+    assert 'task "plain" failed' in result.stderr
+    assert study.json("tasks/plain/task.json")["state"] == "failed"
+    assert "epoch 1" in study.json("tasks/plain/task.json")["failure"]
+    assert study.json("run.json")["tasks"] == {"plain": "failed", "upsampled": "finished"}
+    assert "plain" in (study.run / "report" / "comparison_report.txt").read_text(encoding="utf-8")
+
+
+DIVERGING = 'name = "plain"\nbatch_size = 8\ntrainer = { use = "fabric", learning_rate = 1e30, optimizer = "sgd" }'
+
+
+VENDOR = """
+[run]
+output = "run"
+[[task]]
+name = "vendor"
+predictions = { test = "vendor.csv" }
+threshold = { rule = "fixed", value = 0.5 }
+[evaluation]
+resamples = 100
+[report]
+formats = ["html"]
+"""
+
+RUN_AND_TELL_TORCH = """
+import sys
+from cxrkit.cli import main
+try:
+    main()
+except SystemExit as end:
+    status = end.code
+assert not status, status
+assert "torch" not in sys.modules
+"""
+
+
+def test_predictions_alone_are_reported_without_torch_and_without_data(study):
+    rows = [f"{number}.png,{'PNEUMONIA' if number % 3 else 'NORMAL'},{0.2 + 0.01 * number}" for number in range(60)]
+    (study.folder / "vendor.csv").write_text("image,label,p_PNEUMONIA\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    study.write(VENDOR)
+    command = [sys.executable, "-c", RUN_AND_TELL_TORCH, "run", str(study.folder / "tasks.toml")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert study.json("tasks/vendor/task.json")["kind"] == "predictions"
+
+
+def test_a_wrong_prediction_file_is_told_before_anything_is_trained_or_written(study):
+    (study.folder / "vendor.csv").write_text("image,p_PNEUMONIA\nnot_there.png,0.5\n", encoding="utf-8")
+    vendor = VENDOR.split("[evaluation]", maxsplit=1)[0].partition("[[task]]")[2]
+    study.write((study.folder / "tasks.toml").read_text() + "[[task]]" + vendor)
+    result = study.cxrkit_run()
+    assert result.returncode == 2
+    assert 'task "vendor"' in result.stderr
+    assert "not_there.png" in result.stderr
+    assert not study.run.exists()
