@@ -34,7 +34,9 @@ def test_each_hook_has_a_docstring_that_says_when_it_is_called(hook):
 @pytest.mark.parametrize("hook", HOOKS)
 def test_each_hook_is_implemented_by_the_plugin_on_its_page_and_by_a_test(hook):
     assert f"def {hook}(" in documented(hook)
-    others = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    others = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)
+    ]
     assert any(hook in text for text in others), f"no test mentions {hook}"
 
 
