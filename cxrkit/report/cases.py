@@ -53,6 +53,10 @@ class Judged:
         """How many models were wrong."""
         return sum(opinion.wrong for opinion in self.opinions)
 
+    def is_false_alarm(self, positive: str) -> bool:
+        """Say whether any model called it positive though it is not."""
+        return self.truth != positive and any(opinion.called == positive for opinion in self.opinions)
+
     @property
     def certainty(self) -> float:
         """Of the surest wrong model."""
@@ -119,13 +123,13 @@ class Pictures:
 def verdict(one: Judged, positive: str) -> str:
     """Say who was wrong: ``Missed by both models``, ``False alarm of scratch``."""
     wrong = [opinion.task.name for opinion in one.opinions if opinion.wrong]
+    everyone = "both models" if len(one.opinions) == 2 else f"all {len(one.opinions)} models"  # noqa: PLR2004 - a pair
     if not wrong:
-        return "Called rightly" + (" by every model" if len(one.opinions) > 1 else "")
-    missed = one.truth == positive
-    if len(wrong) == len(one.opinions) > 1:
-        who = "both models" if len(wrong) == 2 else f"all {len(wrong)} models"  # noqa: PLR2004 - a pair is both
-        return f"Missed by {who}" if missed else f"False alarm of {who}"
-    return f"Missed by {wording.listed(wrong)}" if missed else f"False alarm of {wording.listed(wrong)}"
+        return "Called rightly" + (f" by {everyone}" if len(one.opinions) > 1 else "")
+    who = everyone if len(wrong) == len(one.opinions) > 1 else wording.listed(wrong)
+    if one.truth == positive:
+        return f"Missed by {who}"
+    return f"False alarm of {who}" if one.is_false_alarm(positive) else f"Taken for another class by {who}"
 
 
 def _opinions(task: TaskResult, predictions: Predictions, threshold: float) -> Iterable[Opinion]:

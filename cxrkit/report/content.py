@@ -1,7 +1,7 @@
 """What a report consists of: HTML, PDF and text all show these blocks and compute nothing of their own."""
 
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 
 @dataclass(frozen=True)
@@ -167,12 +167,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Cases with their pictures; ``positive`` is the class that the probabilities are of."""
+    """Cases with their pictures."""
 
     title: str
     cases: tuple[Case, ...]
     caption: str
-    positive: str
 
 
 Block: TypeAlias = Text | Heading | Bullets | Terms | Table | Matrices | Plots | Flow | Gallery
@@ -204,6 +203,5 @@ class Report:
 
     head: TitleBlock
     sections: tuple[Section, ...]
-    models: tuple[str, ...] = ()
-    language: Literal["en"] = "en"
-    formats: tuple[str, ...] = field(default=("html", "pdf", "txt"))
+    models: tuple[str, ...]
+    language: str = "en"

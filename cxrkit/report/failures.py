@@ -4,13 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from cxrkit.report import wording
 from cxrkit.report.cases import Judged, Pictures, chosen, judged, verdict
-from cxrkit.report.content import Block, Cell, Column, Gallery, Heading, Section, Table, Terms, Text
+from cxrkit.report.content import Block, Case, Cell, Column, Gallery, Heading, Section, Table, Terms, Text
 from cxrkit.report.phrases import set_title
 from cxrkit.report.results import TEST, Results, TaskResult
 from cxrkit.report.tables import model_cell
 
 HUNDRED = 100
 THOUSAND = 1000
+MISSED = "False negatives: the disease was missed"
+ALARM = "False positives: false alarms"
+OTHER = "Other errors: another class, or no result"
+RIGHT = "Examples that every model called rightly"
+TITLES = (MISSED, ALARM, OTHER, RIGHT)
 LISTED = 200  # rows of the table of errors: a longer one is in the predictions' files
 
 
@@ -80,7 +85,7 @@ def _per_thousand(results: Results) -> Iterator[Table]:
     for prevalence, origin in ((observed, "as in the test set"), (stated, "as stated in the configuration")):
         rows = [row for task in results.tasks if prevalence and (row := _thousand_row(task, prevalence))]
         if prevalence and rows:
-            titles = ("Model", "Diseased", "found", "missed", "Not diseased", "left alone", "false alarms")
+            titles = ("Model", "Diseased", "found", "missed", "Not diseased", "cleared", "false alarms")
             share = wording.number(prevalence, "prevalence")
             yield Table(
                 f"Of 1,000 people of whom {share} have {results.positive} ({origin})",
@@ -125,28 +130,34 @@ def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
 def _cases(results: Results, everything: Sequence[Judged]) -> Iterator[Block]:
     images, rules = chosen(results)
     pictures = Pictures(results)
-    shown = [one for one in everything if one.image in set(images)]
-    for rule in rules:
-        yield Text(f"Shown below: {rule[0].lower()}{rule[1:]}")
-    yield from _maps(results)
-    groups = (
-        (
-            "False negatives: the disease was missed",
-            [one for one in shown if one.errors and one.truth == results.positive],
-        ),
-        ("False positives: false alarms", [one for one in shown if one.errors and one.truth != results.positive]),
-        ("Examples that every model called rightly", [one for one in shown if not one.errors]),
-    )
-    for title, group in groups:
-        if group:
-            yield Gallery(
-                title,
-                tuple(pictures.case(one, results.positive) for one in group),
-                f"{wording.counted(len(group), 'image')}. Errors of most models first, then the surest; p is the "
-                f"probability of {results.positive}, ✗ a wrong call.",
-                results.positive,
-            )
+    wanted = set(images)
+    cases = [(one, pictures.case(one, results.positive)) for one in everything if one.image in wanted]
+    if any(case.picture or any(view.overlay for view in case.views) for _, case in cases):
+        for rule in rules:
+            yield Text(f"Shown below: {rule[0].lower()}{rule[1:]}")
+        yield from _maps(results)
+        yield from _galleries(results, cases)
     yield from _list_of_errors(results, everything)
+
+
+def _galleries(results: Results, cases: Sequence[tuple[Judged, Case]]) -> Iterator[Gallery]:
+    groups: dict[str, list[Case]] = {}
+    for one, case in cases:
+        groups.setdefault(_group(one, results.positive), []).append(case)
+    for title in TITLES:
+        if title in groups:
+            caption = f"{wording.counted(len(groups[title]), 'image')}. p: probability of {results.positive}"
+            if title != RIGHT:
+                caption += "; ✗: a wrong call. Errors of most models first, then the surest"
+            yield Gallery(title, tuple(groups[title]), f"{caption}.")
+
+
+def _group(one: Judged, positive: str) -> str:
+    if not one.errors:
+        return RIGHT
+    if one.truth == positive:
+        return MISSED
+    return ALARM if one.is_false_alarm(positive) else OTHER
 
 
 def _maps(results: Results) -> Iterator[Text]:

@@ -113,9 +113,10 @@ def training(tasks: Sequence[TaskResult], name: str) -> str | None:
 
 
 def selection_column(tasks: Sequence[TaskResult]) -> str:
-    """Name the validation figure that is drawn: the AUC where it was recorded."""
+    """Name the validation figure that is drawn: the one that chose the epoch, where that is the same for all."""
+    select = {(task.info.options.get("trainer") or {}).get("select", "val_roc_auc") for task in tasks}
     columns = {column for task in tasks for seed in task.seeds for row in seed.history[:1] for column in row}
-    known = ("val_roc_auc", "val_balanced_accuracy", "val_accuracy")
+    known = (*(select if len(select) == 1 else ()), "val_roc_auc", "val_balanced_accuracy", "val_accuracy")
     return next((column for column in known if column in columns), "val_loss")
 
 

@@ -10,7 +10,7 @@ from cxrkit.report.results import Results, Source
 
 FIGURES = {
     "sensitivity": "Of the images with the disease, the share that the model finds (recall of the positive class).",
-    "specificity": "Of the images without the disease, the share that the model leaves alone.",
+    "specificity": "Of the images without the disease, the share that the model rightly clears.",
     "roc_auc": """Of all pairs of one image with and one without the disease, the share in which the diseased one gets
         the higher probability. 0.5 is guessing, 1 is perfect; it depends on no threshold.""",
     "average_precision": "The mean precision over all levels of recall. Guessing gives the share of the disease.",

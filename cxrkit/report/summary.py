@@ -71,7 +71,7 @@ def _at_threshold(results: Results, task: TaskResult, set_name: str) -> str | No
         return None
     return (
         f"At its threshold, {task.name} finds {_short(sensitivity)} of the images with {results.positive} "
-        f"(sensitivity) and leaves {_short(specificity)} of those without it alone (specificity)."
+        f"(sensitivity) and rightly clears {_short(specificity)} of those without it (specificity)."
     )
 
 
