@@ -1,0 +1,170 @@
+import math
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from cxrkit_plugins.trainers import fit
+from lightning_fabric import Fabric
+from torch import nn
+
+from cxrkit import options
+from cxrkit.api import Imbalance
+from cxrkit.errors import InputError, RunError
+from cxrkit.training.context import Context, ValidationImages
+
+LABELS = np.tile([0, 1], 12).astype(np.int64)
+GREYS = (np.random.default_rng(0).integers(0, 90, (24, 8, 8)) + 60 * LABELS[:, None, None]).astype(np.uint8)
+
+
+class Memory:
+    def batches(self, visits):
+        for batch in visits:
+            yield torch.from_numpy(GREYS[[visit.image for visit in batch]])
+
+
+@pytest.fixture
+def make_context(tmp_path):
+    """A real context on one CPU process, over images in memory, in a folder of its own."""
+    numbers = count()
+
+    def make(**changes) -> Context:
+        torch.manual_seed(0)
+        values = {
+            "fabric": Fabric(accelerator="cpu", devices=1),
+            "model": nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(12, 2)),
+            "class_names": ("NORMAL", "PNEUMONIA"),
+            "imbalance": Imbalance(),
+            "epochs": 4,
+            "batch_size": 8,
+            "seed": 0,
+            "directory": tmp_path / str(next(numbers)),
+            "loader": Memory(),
+            "labels": LABELS,
+            "validation": ValidationImages(GREYS, LABELS, 1),
+            "tell": lambda _event: None,
+            "notify": lambda _context, _row: None,
+        }
+        return Context(**(values | changes))
+
+    return make
+
+
+def rows(context: Context) -> list[str]:
+    return (context.directory / "history.csv").read_text(encoding="utf-8").splitlines()
+
+
+def test_training_learns_and_keeps_the_weights_of_the_best_epoch(make_context):
+    context = make_context(epochs=6)
+    fit(context, learning_rate=0.05)
+    history = [dict(zip(rows(context)[0].split(","), map(float, line.split(",")), strict=True)) for line in
+               rows(context)[1:]]  # fmt: skip
+    best = max(history, key=lambda row: (row["val_roc_auc"], -row["val_loss"]))
+    assert context.selected_epoch == best["epoch"]
+    assert context.validate(context.model)["val_loss"] == pytest.approx(best["val_loss"])
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_val_loss_is_better_where_it_is_lower(make_context):
+    rising = make_context(epochs=8)
+    fit(rising, learning_rate=5.0, optimizer="sgd", select="val_loss", early_stopping=2)
+    losses = [float(line.split(",")[rows(rising)[0].split(",").index("val_loss")]) for line in rows(rising)[1:]]
+    assert rising.selected_epoch == int(np.argmin(losses)) + 1
+
+
+def test_early_stopping_ends_after_so_many_epochs_without_a_better_one(make_context, monkeypatch):
+    context = make_context(epochs=9)
+    figures = iter([0.5, 0.8, 0.7, 0.7, 0.9])
+    monkeypatch.setattr(context, "validate", lambda _model: {"val_roc_auc": next(figures), "val_loss": 1.0})
+    fit(context, early_stopping=2)
+    assert len(rows(context)) == 1 + 4
+    assert context.selected_epoch == 2
+
+
+def test_frozen_parameters_stay_as_they_are_even_with_weight_decay(make_context):
+    context = make_context(model=nn.Sequential(nn.Flatten(), nn.Linear(192, 4), nn.Linear(4, 2)))
+    context.model[1].requires_grad_(False)
+    before = context.model[1].weight.clone(), context.model[2].weight.clone()
+    fit(context, optimizer="adamw", weight_decay=0.5)
+    assert torch.equal(before[0], context.model[1].weight)
+    assert not torch.equal(before[1], context.model[2].weight)
+
+
+def test_nothing_to_train_is_told(make_context):
+    context = make_context()
+    context.model.requires_grad_(False)
+    with pytest.raises(RunError, match="no trainable parameter, freeze fewer layers"):
+        fit(context)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(make_context):
+    imbalance = Imbalance(loss=lambda logits, _labels: logits.sum() * math.inf)
+    with pytest.raises(RunError, match=r"epoch 1, step 1 of 3: the loss is (-?inf|nan), must be finite"):
+        fit(make_context(imbalance=imbalance))
+
+
+def test_a_figure_that_cannot_be_computed_is_not_selected_by(make_context):
+    context = make_context(validation=ValidationImages(GREYS[::2], LABELS[::2], 1))
+    with pytest.raises(RunError, match="epoch 1: val_roc_auc cannot be computed on this validation set"):
+        fit(context)
+
+
+def test_class_weights_weigh_and_a_loss_of_its_own_replaces_the_cross_entropy(make_context):
+    weighted, own, plain = (
+        make_context(imbalance=imbalance, epochs=1)
+        for imbalance in (
+            Imbalance(class_weights=np.array([0.0, 2.0])),
+            Imbalance(loss=lambda logits, _labels: -logits[:, 1].mean()),
+            Imbalance(),
+        )
+    )
+    for context in (weighted, own, plain):
+        fit(context, learning_rate=0.1, optimizer="sgd", momentum=0.0)
+    called = [context.model(torch.zeros(1, 3, 8, 8)).softmax(1)[0, 1].item() for context in (weighted, own, plain)]
+    assert called[0] > called[2]
+    assert called[1] > called[2]
+
+
+def test_the_moving_average_is_what_is_kept(make_context):
+    context = make_context(epochs=2)
+    fit(context, ema=0.99, learning_rate=0.5, optimizer="sgd")
+    plain = make_context(epochs=2)
+    fit(plain, learning_rate=0.5, optimizer="sgd")
+    start = make_context().model[2].weight
+    assert (context.model[2].weight - start).norm() < (plain.model[2].weight - start).norm()
+
+
+def test_saved_state_continues_the_same_training(make_context, tmp_path):
+    whole = make_context(directory=tmp_path / "whole")
+    fit(whole, scheduler="one-cycle", ema=0.5)
+    part = make_context(directory=tmp_path / "part")
+
+    class StopError(Exception):
+        pass
+
+    def stop_after_two(_context, row):
+        if row["epoch"] == 3:
+            raise StopError
+
+    part.notify = stop_after_two
+    with pytest.raises(StopError):
+        fit(part, scheduler="one-cycle", ema=0.5)
+    again = make_context(directory=tmp_path / "part")
+    fit(again, scheduler="one-cycle", ema=0.5)
+    assert rows(again) == rows(whole)
+    assert torch.equal(again.model[2].weight, whole.model[2].weight)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"learning_rate": 0.0}, "trainer.learning_rate"),
+        ({"select": "val_auc"}, "trainer.select"),
+        ({"optimizer": "lion"}, "trainer.optimizer"),
+        ({"warmup": 1}, 'did you mean "warmup_epochs"'),
+    ],
+)
+def test_options_are_checked_from_the_signature(given, message):
+    assert options.check(fit, {}, "trainer")["learning_rate"] == 1e-3
+    with pytest.raises(InputError, match=message):
+        options.check(fit, given, "trainer")
