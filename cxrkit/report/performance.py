@@ -88,7 +88,9 @@ def _matrices(results: Results, set_name: str) -> Matrices:
 
 def _matrix(task: TaskResult, confusion: Confusion) -> Matrix:
     shares = tuple(tuple(number / sum(row) if sum(row) else None for number in row) for row in confusion.matrix)
-    lacking = f", {wording.count(confusion.no_result)} without a result" if confusion.no_result else ""
+    lacking = (
+        f"; shares of these, {wording.count(confusion.no_result)} more have no result" if confusion.no_result else ""
+    )
     total = sum(sum(row) for row in confusion.matrix)
     return Matrix(
         task=task.name,

@@ -45,8 +45,9 @@ def difference(record: ComparisonRecord) -> str:
     adjusted = record.p_adjusted if record.p_adjusted is not None else record.p_value
     if adjusted is not None:
         holm = " after Holm's correction" if record.p_adjusted not in {None, record.p_value} else ""
-        sign = "" if adjusted < 0.001 else "= "  # noqa: PLR2004 - told as "< 0.001"
-        details.append(f"p {sign}{wording.p_value(adjusted)}{holm}")
+        value = wording.p_value(adjusted)
+        sign = "" if value.startswith("<") else "=\N{NO-BREAK SPACE}"
+        details.append(f"p\N{NO-BREAK SPACE}{sign}{value}{holm}")
     text = wording.signed(record.difference, record.metric)
     return f"{text} ({'; '.join(details)})" if details else text
 

@@ -26,7 +26,8 @@ NARROWEST = 7  # columns of text that a cell needs at least
 
 def render(report: Report) -> str:
     """Write the report in lines of at most 100 characters."""
-    return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+    text = "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _lines(report: Report) -> Iterator[str]:

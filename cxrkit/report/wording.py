@@ -39,6 +39,9 @@ SMALLER_IS_BETTER = frozenset({"brier", "ece", "log_loss"})
 
 def label(metric: str) -> str:
     """Name a figure as the field does."""
+    base = _base(metric)
+    if base != metric:
+        return f"{label(base)} (complete cases)"
     return LABELS.get(metric, metric.replace("_", " ").capitalize())
 
 
@@ -50,7 +53,13 @@ def inside(metric: str) -> str:
 
 def is_percent(metric: str) -> bool:
     """Say whether a figure is a share that is told in percent."""
-    return metric in LABELS and metric not in DECIMAL and metric not in COUNTS
+    base = _base(metric)
+    return base in LABELS and base not in DECIMAL and base not in COUNTS
+
+
+def _base(metric: str) -> str:
+    """Name the figure that is given once more on the images with a result alone."""
+    return metric.removesuffix("_complete_cases")
 
 
 def number(value: float | None, metric: str) -> str:
@@ -112,7 +121,7 @@ def p_value(value: float | None) -> str:
     if value is None:
         return NONE
     if value < 0.001:  # noqa: PLR2004 - the customary end of the scale
-        return "< 0.001"
+        return "<\N{NO-BREAK SPACE}0.001"
     return f"{value:.3f}"
 
 

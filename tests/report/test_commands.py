@@ -161,3 +161,20 @@ def test_torch_is_never_imported(finished_run, tmp_path, command):
     arguments = [sys.executable, "-c", dedent(script), command, str(finished_run.root), *output]
     done = subprocess.run(arguments, capture_output=True, text=True, encoding="utf-8", check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_three_classes_and_images_without_a_result_are_reported(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = ["image,label,p_NORMAL,p_TB,p_PNEUMONIA,status"]
+    for number in range(90):
+        logits = rng.normal(0, 1, 3) + 1.5 * np.eye(3)[number % 3]
+        shares = ",".join(f"{share!r}" for share in (np.exp(logits) / np.exp(logits).sum()).tolist())
+        cells = ",,,timeout" if number == 7 else f"{shares},ok"
+        lines.append(f"image-{number},{('NORMAL', 'TB', 'PNEUMONIA')[number % 3]},{cells}")
+    (tmp_path / "three.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = call("report", tmp_path / "three.csv", "--output", tmp_path / "out", "--format", "html", "--format", "txt")
+    assert done.exit_code == 0, done.output
+    text = " ".join((tmp_path / "out" / "comparison_report.txt").read_text(encoding="utf-8").split())
+    assert "three gave no result for 1 image" in text
+    assert "Accuracy (complete cases)" in text
+    assert "Taken for another class by three" in text
