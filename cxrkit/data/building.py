@@ -96,7 +96,7 @@ def _with_validation(frame: pd.DataFrame, table: DataTable, seed: int) -> pd.Dat
 def _check(frame: pd.DataFrame, table: DataTable, where: str, *, training: bool) -> list[str]:
     """Raise what is wrong, return what is to be noted."""
     used = frame[frame["excluded"] == ""]
-    problems = checks.missing_classes(used, where, training=training)
+    problems = checks.missing_classes(used, where, needed=SPLITS if training else ("test",))
     shared = checks.leaks(used, where, compared=comparable(table))
     if problems or (shared and not table.allow_shared_patients):
         raise InputError(*problems, *([] if table.allow_shared_patients else shared))

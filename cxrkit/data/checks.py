@@ -18,19 +18,19 @@ class Overlap(NamedTuple):
     Attributes:
         one: a set.
         other: another.
-        count: values of the column that both hold.
+        number: of values of the column that both hold.
         example: one of the values, with an image of it from either set.
     """
 
     one: str
     other: str
-    count: int
+    number: int
     example: tuple[str, str, str]
 
 
 def overlaps(frame: pd.DataFrame, column: str) -> list[Overlap]:
     """Compare every pair of sets by a column of the usable rows: ``patient``, ``sha256``."""
-    sets = [(str(name), rows.drop_duplicates(column)) for name, rows in frame.groupby("split", sort=False)]
+    sets = [(name, frame[frame["split"] == name].drop_duplicates(column)) for name in _sets(frame)]
     found = []
     for (one, first), (other, second) in combinations(sets, 2):
         both = first.merge(second, on=column).sort_values(column)
@@ -39,6 +39,11 @@ def overlaps(frame: pd.DataFrame, column: str) -> list[Overlap]:
             example = str(top[column]), str(top["image_x"]), str(top["image_y"])
             found.append(Overlap(one, other, len(both), example))
     return found
+
+
+def _sets(frame: pd.DataFrame) -> list[str]:
+    present = dict.fromkeys(frame["split"])
+    return [name for name in dict.fromkeys((*SPLITS, *present)) if name in present]
 
 
 def leaks(frame: pd.DataFrame, where: str, *, compared: Sequence[str]) -> list[str]:
@@ -54,12 +59,12 @@ def leaks(frame: pd.DataFrame, where: str, *, compared: Sequence[str]) -> list[s
     """
     patients = overlaps(frame[frame["split"].isin(compared)], "patient")
     told = [
-        f"{shared.one} and {shared.other} share {shared.count} {'patient' if shared.count == 1 else 'patients'}, e.g. "
+        f"{shared.one} and {shared.other} share {shared.number} {'patient' if shared.number == 1 else 'patients'}, e.g. "
         f"{shared.example[0]} ({shared.example[1]} and {shared.example[2]})"
         for shared in patients
     ]
     told += [
-        f"{shared.one} and {shared.other} share {shared.count} identical {'file' if shared.count == 1 else 'files'}, "
+        f"{shared.one} and {shared.other} share {shared.number} identical {'file' if shared.number == 1 else 'files'}, "
         f"e.g. {shared.example[1]} and {shared.example[2]}"
         for shared in overlaps(frame, "sha256")
     ]
@@ -83,10 +88,9 @@ def label_conflicts(frame: pd.DataFrame) -> list[list[str]]:
     return [sorted(rows["image"]) for _, rows in frame[several].groupby("sha256")]
 
 
-def missing_classes(frame: pd.DataFrame, where: str, *, training: bool) -> list[str]:
-    """Tell of sets without images, of classes that a set lacks or alone has, and of one class alone."""
-    sets = dict.fromkeys(frame["split"])
-    needed = SPLITS if training else ("test",)
+def missing_classes(frame: pd.DataFrame, where: str, *, needed: Sequence[str]) -> list[str]:
+    """Tell of needed sets without images, of classes that a set lacks or alone has, and of one class alone."""
+    sets = _sets(frame)
     told = [f"{where}: no usable image in {name}, {_MISSING_SET[name]}" for name in needed if name not in sets]
     reference = "train" if "train" in sets else "test"
     classes = set(frame.loc[frame["split"] == reference, "label"])

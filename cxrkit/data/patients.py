@@ -109,7 +109,7 @@ def _by_name(
             'allowed with unmatched = "own", which makes each a patient of its own'
         )
     notes = [f"{len(unmatched)} file names do not match {named}; each is a patient of its own."] * bool(len(unmatched))
-    return Grouped(frame.assign(patient=patient.where(patient != "", frame["image"])), notes, f"file names by {named}")
+    return Grouped(frame.assign(patient=patient.where(patient != "", frame["image"])), notes, f"{named} on file names")
 
 
 def _by_column(frame: pd.DataFrame, column: str, external: frozenset[str], where: str) -> Grouped:

@@ -58,7 +58,7 @@ def index(table: DataTable, source: Path, datasets: Registry) -> pd.DataFrame:
         registered = datasets.get(chosen.use, "data.dataset")
         given = options.check(registered.factory, chosen.options, "data.dataset")
         return _frame(registered.factory(source, **given))
-    registered = datasets.get("csv" if source.suffix.lower() == ".csv" else "folder", "data")
+    registered = datasets.get("csv" if source.is_file() or source.suffix.lower() == ".csv" else "folder", "data")
     return _frame(registered.factory(source))
 
 
@@ -75,7 +75,7 @@ def _frame(rows: Iterable[ManifestRow]) -> pd.DataFrame:
         for row in rows
     ]
     names = dict.fromkeys([*FIRST, "excluded", *(name for record in records for name in record)])
-    return pd.DataFrame(records, columns=list(names)).astype(str).where(lambda frame: frame.notna(), "")
+    return pd.DataFrame(records, columns=list(names)).fillna("").astype(str)
 
 
 def _of_splits(frame: pd.DataFrame, source: Path) -> pd.DataFrame:

@@ -1,0 +1,140 @@
+"""``cxrkit data``: check, split and generate image folders."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cxrkit.config.schema import DataTable
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+_groups = click.option(
+    "--groups",
+    metavar="RULE",
+    help="How patients are told apart: kermany, image, column=NAME or regex=PATTERN; recognised by default.",
+)
+_dataset = click.option("--dataset", metavar="NAME", help="A dataset plugin; folder or csv by default.")
+_seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+_source = click.argument("source", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings=_HELP)
+def command() -> None:
+    """Check, split and generate image folders."""
+
+
+@command.command()
+@_source
+@_groups
+@_dataset
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(source: Path, groups: str | None, dataset: str | None, as_json: bool) -> None:
+    """Audit SOURCE, a folder or a CSV file, and print what was found.
+
+    Reads every image to its end. Leaks between splits and other findings are told, and are no failure of the command:
+    its status is 0 when the audit is made, 2 when there is nothing to audit.
+    """
+    from rich.console import Console
+
+    from cxrkit import discovery
+    from cxrkit.data.audit import audit
+    from cxrkit.data.terminal import show
+
+    table = _table(source, groups, dataset)
+    with _progress("Reading", quiet=as_json) as progress:
+        found = audit(table, Path(), discovery.load("cxrkit").datasets, progress)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        show(found, Console(highlight=False))
+
+
+@command.command()
+@_source
+@click.argument("destination", type=click.Path(path_type=Path))
+@click.option("--test", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.15, show_default=True)
+@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True)
+@_groups
+@_dataset
+@_seed
+def split(
+    source: Path,
+    destination: Path,
+    test: float,
+    validation: float,
+    groups: str | None,
+    dataset: str | None,
+    seed: int,
+) -> None:
+    """Divide all images of SOURCE by patient and copy them to DESTINATION.
+
+    Splits that SOURCE has are given up: its images are pooled, and divided so that no patient is in two splits and each
+    class (and pathogen, where names tell it) has its share. DESTINATION must be new or empty; it gets train/, val/ and
+    test/ of class folders, and a manifest.csv that keeps the patients.
+    """
+    from cxrkit import discovery
+    from cxrkit.data.copying import split as split_to
+
+    table, datasets = _table(source, groups, dataset), discovery.load("cxrkit").datasets
+    with _progress("Reading") as progress:
+        manifest = split_to(
+            table, Path(), datasets, destination, test=test, validation=validation, seed=seed, progress=progress
+        )
+    summary = manifest.summary()
+    for name, counts in summary.counts.items():
+        classes = ", ".join(f"{count} {label}" for label, count in counts.items())
+        click.echo(f"{name}: {classes}; {summary.patients[name]} patients ({summary.patient_rule})")
+    for reason, count in summary.excluded.items():
+        click.echo(f"not copied: {count} files: {reason}")
+    for note in summary.notes:
+        click.echo(f"note: {note}")
+    click.echo(destination)
+
+
+@command.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--images", default=600, show_default=True, help="Of all splits together.")
+@click.option("--size", default=128, show_default=True, help="Pixels, height and width.")
+@_seed
+def phantom(directory: Path, images: int, size: int, seed: int) -> None:
+    """Generate radiographs of a phantom with known lesions into DIRECTORY, which must be new or empty.
+
+    They are laid out and named like Kermany's chest X-rays; masks/ holds the lesions, phantom.csv lists everything.
+    """
+    from cxrkit.data.phantom import write
+
+    with _progress("Generating") as progress:
+        write(directory, images=images, size=size, seed=seed, progress=progress)
+    click.echo(directory)
+
+
+def _table(source: Path, groups: str | None, dataset: str | None) -> "DataTable":
+    from pydantic import ValidationError
+
+    from cxrkit.config.schema import DataTable
+    from cxrkit.errors import InputError
+
+    kind, has_value, value = (groups or "").partition("=")
+    rule: Any = {kind: value} if has_value else groups
+    where = "manifest" if source.is_file() or source.suffix.lower() == ".csv" else "root"
+    try:
+        return DataTable.model_validate({where: str(source), "groups": rule, "dataset": dataset})
+    except ValidationError as error:
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(
+            f'--groups: "{groups}": {what}; allowed are kermany, image, column=NAME, regex=PATTERN'
+        ) from None
+
+
+@contextmanager
+def _progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
