@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cxrkit.errors import InputError, RunError
-from cxrkit.files import write_text
+from cxrkit.files import write_bytes, write_text
 
 _TENSORS, _TREE = "tensors.safetensors", "state.json"
 Plain = str | int | float | bool | None
@@ -35,7 +35,7 @@ def save(folder: Path, state: Mapping[str, Any], epoch: int) -> None:
     try:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
-        save_file(tensors, new / _TENSORS)
+        safetensors.torch.save_file(tensors, new / _TENSORS)
         write_text(new / _TREE, json.dumps(tree))
         shutil.rmtree(folder / f"epoch-{epoch}", ignore_errors=True)
         new.rename(folder / f"epoch-{epoch}")
@@ -57,7 +57,7 @@ def restore(folder: Path) -> dict[str, Any] | None:
         return None
     newest = folder / f"epoch-{max(epochs)}"
     try:
-        tensors = load_file(newest / _TENSORS)
+        tensors = safetensors.torch.load_file(newest / _TENSORS)
         state: dict[str, Any] = _decoded(json.loads((newest / _TREE).read_bytes()), tensors)
     except Exception as error:
         raise InputError(f"{newest}: cannot be read ({error}), remove it to train from the beginning") from error
@@ -67,7 +67,7 @@ def restore(folder: Path) -> dict[str, Any] | None:
 def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        tensors[name] = _plain(value)
         return {"tensor": name}
     if isinstance(value, Mapping):
         return {"dict": [[key, _encoded(item, tensors)] for key, item in value.items()]}
@@ -90,18 +90,15 @@ def _decoded(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     return tuple(items) if kind == "tuple" else items
 
 
-def contiguous(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy weights to the CPU in plain order, each in memory of its own, as safetensors wants them."""
-    return {name: weight.detach().to("cpu", copy=True).contiguous() for name, weight in weights.items()}
+def _plain(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the CPU, in plain order and memory of its own, as safetensors wants it."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 def save_weights(path: Path, module: torch.nn.Module) -> None:
     """Write a module's weights as safetensors, whole or not at all."""
-    from safetensors.torch import save as serialised
-
-    from cxrkit.files import write_bytes
-
-    write_bytes(path, serialised(contiguous(module.state_dict())))
+    weights = {name: _plain(weight) for name, weight in module.state_dict().items()}
+    write_bytes(path, safetensors.torch.save(weights))
 
 
 def remove(folder: Path) -> None:

@@ -54,6 +54,13 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(make_plan, child
         assert path.read_bytes() == (again.folder.root / path.relative_to(undisturbed.root)).read_bytes()
 
 
+def test_worker_processes_change_nothing(trained):
+    alone, _ = trained(run="alone", model=SMALL, devices=DevicePlan(device="cpu", threads=1, workers=0))
+    helped, _ = trained(run="helped", model=SMALL, devices=DevicePlan(device="cpu", threads=1, workers=2))
+    assert alone.history.read_bytes() == helped.history.read_bytes()
+    assert alone.predictions("test").read_bytes() == helped.predictions("test").read_bytes()
+
+
 def test_two_processes_train_together(trained):
     devices = DevicePlan(device="cpu", devices=2, threads=1, precision="fp32")
     folder, events = trained(devices=devices, imbalance=Chosen(name="class-weights"), model=SMALL)
