@@ -57,16 +57,13 @@ def leaks(frame: pd.DataFrame, where: str, *, compared: Sequence[str]) -> list[s
     Returns:
         A sentence with the remedy for each pair and kind.
     """
-    patients = overlaps(frame[frame["split"].isin(compared)], "patient")
     told = [
-        f"{shared.one} and {shared.other} share {shared.number} {'patient' if shared.number == 1 else 'patients'}, e.g. "
-        f"{shared.example[0]} ({shared.example[1]} and {shared.example[2]})"
-        for shared in patients
+        f"{one} and {other} share {number} {'patient' if number == 1 else 'patients'}, e.g. {patient} ({a} and {b})"
+        for one, other, number, (patient, a, b) in overlaps(frame[frame["split"].isin(compared)], "patient")
     ]
     told += [
-        f"{shared.one} and {shared.other} share {shared.number} identical {'file' if shared.number == 1 else 'files'}, "
-        f"e.g. {shared.example[1]} and {shared.example[2]}"
-        for shared in overlaps(frame, "sha256")
+        f"{one} and {other} share {number} identical {'file' if number == 1 else 'files'}, e.g. {a} and {b}"
+        for one, other, number, (_, a, b) in overlaps(frame, "sha256")
     ]
     return [f"{where}: {sentence}; {_LEAK_REMEDY}" for sentence in told]
 

@@ -76,7 +76,8 @@ def _naive(shared: Sequence[Shared]) -> Iterator[str]:
     for pair in shared:
         yield (
             f"By the number in the name alone, {' and '.join(pair.splits)} would seem to share "
-            f"{_number(pair.count, 'patient')}; bacterial and viral patients are numbered apart, so these are not the same children."
+            f"{_number(pair.count, 'patient')}; bacterial and viral patients are numbered apart, so these are not the "
+            "same children."
         )
 
 
