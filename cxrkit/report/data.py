@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cxrkit.records import DataSummary
+from cxrkit.records import DataSummary, ModelInfo
 from cxrkit.report import wording
 from cxrkit.report.content import Block, Bullets, Cell, Column, Flow, FlowBox, Heading, Section, Table, Text
 from cxrkit.report.phrases import population, threshold_origin
 from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import model_cell
 
+TIMES = " \N{MULTIPLICATION SIGN} "
 ORDER = {"train": 0, "val": 1, "test": 2}
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 SPLIT_USES = {
@@ -111,10 +112,7 @@ def _split_row(data: DataSummary, split: str, classes: list[str], positive: str)
 def _models(results: Results) -> Iterator[Block]:
     yield _settings(results)
     yield _thresholds(results)
-    for task in results.tasks:
-        layers = _layers(task)
-        if layers is not None:
-            yield layers
+    yield from _layers(results)
 
 
 def _settings(results: Results) -> Table:
@@ -165,7 +163,11 @@ def _option(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, Mapping):
         return f"({_told(value)})"
-    return wording.listed([_option(one) for one in value]) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        told = [_option(one) for one in value]
+        is_range = len(value) == 2 and not any(isinstance(one, str) for one in value)  # noqa: PLR2004 - from, to
+        return " to ".join(told) if is_range else wording.listed(told)
+    return str(value)
 
 
 def _augmentation(options: Mapping[str, Any]) -> str:
@@ -191,29 +193,27 @@ def _thresholds(results: Results) -> Table:
     return Table("Decision thresholds and where they come from", columns, rows, (note,))
 
 
-def _layers(task: TaskResult) -> Table | None:
-    model = next((seed.model for seed in task.seeds if seed.model is not None), None)
-    if model is None or not model.layers:
-        return None
+def _layers(results: Results) -> Iterator[Table]:
+    """Show the layers of each network; those of several models alike once."""
+    alike: dict[str, tuple[ModelInfo, list[str]]] = {}
+    for task in results.tasks:
+        model = next((seed.model for seed in task.seeds if seed.model is not None), None)
+        if model is not None and model.layers:
+            key = model.model_dump_json(include={"model", "layers", "parameters", "trainable", "preprocessing"})
+            alike.setdefault(key, (model, []))[1].append(task.name)
+    for model, names in alike.values():
+        yield _layer_table(model, names)
+
+
+def _layer_table(model: ModelInfo, names: list[str]) -> Table:
     titles = ("Part", "Kind", "Output", "Parameters", "Trained")
-    rows = tuple(
-        (
-            Cell(layer.name),
-            Cell(layer.kind),
-            Cell(" \N{MULTIPLICATION SIGN} ".join(str(side) for side in layer.output_shape)),
-            Cell(wording.count(layer.parameters)),
-            Cell(wording.count(layer.trainable)),
-        )
+    rows = [
+        (layer.name, layer.kind, TIMES.join(map(str, layer.output_shape)), layer.parameters, layer.trainable)
         for layer in model.layers
-    )
-    total = (
-        Cell("total"),
-        Cell(""),
-        Cell(""),
-        Cell(wording.count(model.parameters)),
-        Cell(wording.count(model.trainable)),
-    )
+    ]
+    rows.append(("total", "", "", model.parameters, model.trainable))
+    cells = tuple(tuple(Cell(wording.count(one) if isinstance(one, int) else one) for one in row) for row in rows)
     columns = tuple(Column(title, numeric=title in {"Parameters", "Trained"}) for title in titles)
     size = model.preprocessing.image_size
-    caption = f"Layers of {task.name} ({model.model}), for an input of {size} \N{MULTIPLICATION SIGN} {size} pixels"
-    return Table(caption, columns, (*rows, total), small=True)
+    caption = f"Layers of {wording.listed(names)} ({model.model}), for an input of {size}{TIMES}{size} pixels"
+    return Table(caption, columns, cells, small=True)

@@ -171,8 +171,8 @@ def _maps(results: Results) -> Iterator[Text]:
         told = "; ".join(f"{task.name}: {cam.method} at layer {cam.layer}, seed {cam.seed}" for task, cam in drawn)
     yield Text(
         f"Activation maps: {told}; the evidence for {drawn[0][1].entries[0].class_name}, each map scaled to its own "
-        "greatest value (dark to bright), the thin frame is what the network saw. A map shows which regions "
-        "influenced the result, not why, and it does not locate a lesion."
+        "greatest value (dark to bright), the thin frame is what the network saw; without colours, the layer held no "
+        "evidence. A map shows which regions influenced the result, not why, and it does not locate a lesion."
     )
 
 
@@ -185,11 +185,11 @@ def _list_of_errors(results: Results, everything: Sequence[Judged]) -> Iterator[
         Column("Image", numeric=False),
         Column("Patient", numeric=False),
         Column("Shows", numeric=False),
-        *(Column(f"p, {task.name}", task.number) for task in results.tasks),
+        *(Column(task.name, task.number) for task in results.tasks),
         Column("Error", numeric=False),
     )
     rows = tuple(_error_row(results, one) for one in wrong[:LISTED])
-    notes = [f"p: probability of {results.positive}; ✗: wrong at the model's threshold."]
+    notes = [f"Under each model its probability of {results.positive}; ✗: wrong at its threshold."]
     if len(wrong) > LISTED:
         notes.append(f"The first {LISTED} of {wording.count(len(wrong))}; all are in the predictions' files.")
     yield Table(f"Every error on the {set_title(TEST)}, of most models first", columns, rows, tuple(notes), small=True)
