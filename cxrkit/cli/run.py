@@ -49,7 +49,11 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if dry_run:
         click.echo(json.dumps(dryrun.summary(study), indent=1) if as_json else dryrun.text(study), nl=as_json)
         return
-    outcome = execute(study, shown, fresh=fresh)
+    try:
+        outcome = execute(study, shown, fresh=fresh)
+    except KeyboardInterrupt:
+        shown.warn("interrupted, the same command goes on after the last finished epoch")
+        raise
     if as_json:
         click.echo(outcome.to_json())
     elif outcome.reports:

@@ -49,7 +49,7 @@ def carry_out(
         finally:
             _end(process)
     if failure is not None:
-        raise failure if isinstance(failure, CxrkitError) else RunError(failure)
+        raise failure
     if process.returncode != 0:
         raise RunError(f"the process ended {_manner(process.returncode)}, see {log}")
 
@@ -74,7 +74,7 @@ def _listen(
     for event in _events(process, deadline):
         if event is None:
             return RunError(f"ran past its time limit of {time_limit:g} hours and was ended, raise time_limit")
-        if isinstance(event, Failed):
+        if isinstance(event, Failed) and failure is None:  # what follows the first failure follows from it
             failure = (InputError if event.input_error else RunError)(event.message)
         finished = finished or isinstance(event, Finished)
         hear(event)

@@ -8,8 +8,8 @@ from pathlib import Path
 from cxrkit.api import FinishedRun
 from cxrkit.environment import describe
 from cxrkit.errors import RunError
-from cxrkit.records import RunInfo, TaskState
-from cxrkit.run import tasks
+from cxrkit.records import Environment, RunInfo, TaskState
+from cxrkit.run import plans, tasks
 from cxrkit.run.finish import finish
 from cxrkit.run.progress import Display
 from cxrkit.run.study import Study
@@ -51,7 +51,7 @@ def execute(study: Study, display: Display, *, fresh: bool = False) -> Outcome:
     """
     if not fresh:
         tasks.refuse_changed(study)
-    tasks.refuse_unbuildable(study)
+    tasks.refuse_impossible(study)
     for folder in tasks.set_aside(study) if fresh else ():
         display.say(f"moved what was there to {folder}")
     _begin(study)
@@ -77,7 +77,7 @@ def _begin(study: Study) -> None:
     before = RunInfo.read(study.run.info) if study.run.info.is_file() else None
     info = RunInfo(
         configuration=study.written.model_dump(mode="json", by_alias=True),
-        environment=describe(),
+        environment=_environment(study),
         data=study.manifest.summary() if study.manifest is not None else None,
         class_names=list(study.class_names),
         positive=study.positive or "",
@@ -88,6 +88,20 @@ def _begin(study: Study) -> None:
         report_fingerprint=before.report_fingerprint if before else None,
     )
     info.write(study.run.info)
+
+
+def _environment(study: Study) -> Environment:
+    """Describe the machine, with what only torch can tell where something is trained."""
+    environment = describe()
+    trained = [task for task in study.configuration.task if task.model is not None]
+    if not trained:
+        return environment
+    from cxrkit.training.devices import accelerator_name, available_device, thread_count
+
+    plan = plans.devices(study, trained[0])
+    device = available_device(plan)
+    update = {"threads": thread_count(plan, device), "accelerator": accelerator_name(device)}
+    return environment.model_copy(update=update)
 
 
 def _known_states(before: RunInfo | None, study: Study) -> dict[str, TaskState]:

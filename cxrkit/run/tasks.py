@@ -8,7 +8,7 @@ from pathlib import Path
 from cxrkit.config.schema import TaskTable
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
-from cxrkit.errors import InputError, RunError
+from cxrkit.errors import CxrkitError, InputError, RunError
 from cxrkit.evaluation import predictions
 from cxrkit.evaluation.importing import write_task
 from cxrkit.records import TaskInfo, TaskState
@@ -53,17 +53,17 @@ def refuse_changed(study: Study) -> None:
         raise InputError(*problems)
 
 
-def refuse_unbuildable(study: Study) -> None:
-    """Build the models of the tasks that are to be trained once, so that wrong weights are told before any work.
+def refuse_impossible(study: Study) -> None:
+    """Look for the device and build the model of each task that is to be trained, so that neither fails after hours.
 
     Raises:
-        InputError: a model refuses its options, for every task at once. What a plugin fails of otherwise is left to the
-            task's own process, where it ends that task alone.
+        InputError: there is no such device, or a model refuses its options (wrong weights), for every task at once.
+            What a plugin fails of otherwise is left to the task's own process, where it ends that task alone.
     """
     problems: list[str] = []
     for task in _to_train(study):
         try:
-            _build_once(study, task)
+            _rehearse(study, task)
         except InputError as error:
             problems += error.problems
         except RunError:
@@ -83,7 +83,7 @@ def carry_out(study: Study, task: TaskTable, display: Display) -> TaskInfo:
             info = write_task(study.run, task, study.imported[task.name])
         else:
             info = _train(study, task, directory, display)
-    except RunError as error:
+    except CxrkitError as error:
         info = _recorded(study, task, "failed").model_copy(update={"failure": str(error)})
         display.warn(f'task "{task.name}" failed: {error}')
     info.write(directory.info)
@@ -115,12 +115,14 @@ def _to_train(study: Study) -> list[TaskTable]:
     return [task for task in study.selected if task.name in infos.keys() - trained]
 
 
-def _build_once(study: Study, task: TaskTable) -> None:
-    from cxrkit.training.models import build  # torch is loaded by now: the plugins have brought it
+def _rehearse(study: Study, task: TaskTable) -> None:
+    from cxrkit.training.devices import available_device, native_precision
+    from cxrkit.training.models import build
 
     assert study.train is not None and task.model is not None  # noqa: S101, PT018 - the schema has checked it
-    chosen = plans.training(study, task, task.seeds[0]).model
-    build(chosen, len(study.class_names), study.train.models, f'task "{task.name}"')
+    plan = plans.training(study, task, task.seeds[0])
+    native_precision(plan.devices.precision, available_device(plan.devices))
+    build(plan.model, len(study.class_names), study.train.models, f'task "{task.name}"')
 
 
 def _train(study: Study, task: TaskTable, directory: TaskDirectory, display: Display) -> TaskInfo:

@@ -98,6 +98,13 @@ def thread_count(plan: DevicePlan, device: Device) -> int:
     return max(1, usable_cores() // (plan.devices if device == "cpu" else 1))
 
 
+def accelerator_name(device: Device) -> str | None:
+    """Name the accelerator that is computed on; None on the CPU."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return "Apple GPU (MPS)" if device == "mps" else None
+
+
 def worker_count(plan: DevicePlan, device: Device) -> int:
     """Say how many processes prepare training images for each training process.
 
