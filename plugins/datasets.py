@@ -160,6 +160,8 @@ def _table(path: Path, separator: str) -> pd.DataFrame:
         table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no CSV file in UTF-8 ({str(error).strip()})") from None
+    if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of surplus cells
+        raise InputError(f"{path}: rows have more cells than the first line, allowed is one for each column name")
     table.columns = table.columns.str.strip()
     missing = [column for column in ("image", "label") if column not in table]
     if missing:

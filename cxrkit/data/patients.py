@@ -105,10 +105,12 @@ def _by_name(
     fatal = unmatched[~unmatched["split"].isin(external)]
     if len(fatal) and rule.unmatched == "error":
         raise InputError(
-            f'{where}: groups: {len(fatal)} file names do not match {named}, e.g. "{fatal["image"].iloc[0]}", '
+            f'{where}: groups: {_of(fatal, frame)} file names do not match {named}, e.g. "{fatal["image"].iloc[0]}", '
             'allowed with unmatched = "own", which makes each a patient of its own'
         )
-    notes = [f"{len(unmatched)} file names do not match {named}; each is a patient of its own."] * bool(len(unmatched))
+    notes = [f"{_of(unmatched, frame)} file names do not match {named}; each is a patient of its own."] * bool(
+        len(unmatched)
+    )
     return Grouped(frame.assign(patient=patient.where(patient != "", frame["image"])), notes, f"{named} on file names")
 
 
@@ -120,11 +122,15 @@ def _by_column(frame: pd.DataFrame, column: str, external: frozenset[str], where
     fatal = empty[~empty["split"].isin(external)]
     if len(fatal):
         raise InputError(
-            f'{where}: column "{column}" is empty for {len(fatal)} images, e.g. "{fatal["image"].iloc[0]}", '
+            f'{where}: column "{column}" is empty for {_of(fatal, frame)} images, e.g. "{fatal["image"].iloc[0]}", '
             "allowed is a patient's key in every row"
         )
-    notes = [f"{len(empty)} images of external sets name no patient; each is its own."] * bool(len(empty))
+    notes = [f"{_of(empty, frame)} images name no patient; each is its own."] * bool(len(empty))
     return Grouped(frame.assign(patient=values.where(values != "", frame["image"])), notes, f'column "{column}"')
+
+
+def _of(rows: pd.DataFrame, frame: pd.DataFrame) -> str:
+    return f"{len(rows)} of {(frame['excluded'] == '').sum()}"
 
 
 def _with_pathogen(frame: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,6 @@ from cxrkit.errors import InputError
 SIZES = range(64, 1025)
 FEWEST_IMAGES = 40
 COLUMNS = "image,label,split,patient,pathogen,mask\n"
-_SHARES = {"train": 0.7, "val": 0.05, "test": 0.25}
 _PNEUMONIA = {"train": 0.74, "val": 0.5, "test": 0.62}  # as in Kermany's splits
 _BACTERIAL = 0.62  # of pneumonia
 _MOST_PER_PATIENT = {"normal": 2, "bacteria": 4, "virus": 4}
@@ -88,6 +87,8 @@ def write(
         raise InputError(f"images: must be at least {FEWEST_IMAGES}, got {images}")
     if size not in SIZES:
         raise InputError(f"size: must be {SIZES.start} to {SIZES.stop - 1} pixels, got {size}")
+    if seed < 0:
+        raise InputError(f"seed: must be at least 0, got {seed}")
     cases = list(_cases(images, np.random.default_rng(seed)))
     with creating(directory) as folder:
         _write_all(folder, cases, size, seed, progress)
@@ -115,10 +116,11 @@ def render(case: Case, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray
 def _cases(images: int, rng: np.random.Generator) -> Iterator[Case]:
     patient = 0
     numbers = {"normal": 114, "bacteria": 0, "virus": 0}  # bacterial and viral patients are numbered apart
-    for split, share in _SHARES.items():
-        wanted = _wanted(max(4, round(images * share)), _PNEUMONIA[split])
-        for pathogen, count in wanted.items():
-            for images_of_patient in _per_patient(count, _MOST_PER_PATIENT[pathogen], rng):
+    val, test = max(4, round(images * 0.05)), round(images * 0.25)
+    for split, count in {"train": images - val - test, "val": val, "test": test}.items():
+        wanted = _wanted(count, _PNEUMONIA[split])
+        for pathogen, images_of_class in wanted.items():
+            for images_of_patient in _per_patient(images_of_class, _MOST_PER_PATIENT[pathogen], rng):
                 numbers[pathogen] += int(rng.integers(1, 4))
                 for image in range(images_of_patient):
                     yield Case(split, pathogen, patient, image, _name(split, pathogen, numbers[pathogen], image))

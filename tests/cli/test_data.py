@@ -1,0 +1,160 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from cxrkit.cli import cli
+from cxrkit.data.phantom import write
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, ["data", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "phantom"
+    write(folder, images=120, size=64)
+    return folder
+
+
+@pytest.fixture
+def broken(source, tmp_path):
+    """A phantom with a leak by file, an empty file, a renamed text and a child in two splits."""
+    folder = tmp_path / "broken"
+    shutil.copytree(source, folder)
+    (folder / "phantom.csv").unlink()
+    normal = sorted((folder / "train/NORMAL").iterdir())
+    shutil.copyfile(normal[0], folder / "test/NORMAL/IM-9999-0001.jpeg")
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(folder / "test/NORMAL" / normal[1].name)
+    (folder / "test/NORMAL/IM-8888-0001.jpeg").touch()
+    (folder / "test/NORMAL/.DS_Store").touch()
+    return folder
+
+
+def test_a_sound_folder_is_usable(source):
+    result = run("check", source)
+    assert result.exit_code == 0, result.output
+    assert "121 files found, 120 usable images" in result.stdout
+    assert 'Patients by rule "kermany" on file names' in result.stdout
+    assert "No patients shared between splits." in result.stdout
+    assert "By the number in the name alone" in result.stdout
+    assert result.stdout.rstrip().endswith("Usable.")
+
+
+def test_findings_are_told_plainly_and_are_no_failure_of_the_audit(broken):
+    result = run("check", broken)
+    assert result.exit_code == 0, result.output
+    assert "train and test share 1 patient, e.g. IM-" in result.stdout
+    assert "train and test share 1 identical file, e.g. train/NORMAL/" in result.stdout
+    assert "empty file" in result.stdout
+    assert "test/NORMAL/IM-8888-0001.jpeg" in result.stdout
+    assert "system file, no image" in result.stdout
+    assert "Not usable as it is:" in result.stdout
+    assert 'split by patient with "cxrkit data split"' in " ".join(result.stdout.split())
+
+
+def test_the_audit_as_json(broken):
+    result = run("check", broken, "--json")
+    found = json.loads(result.stdout)
+    assert (found["found"], found["usable"]) == (124, 122)
+    assert [pair["splits"] for pair in found["shared_patients"]] == [["train", "test"]]
+    assert {exclusion["reason"]: exclusion["files"] for exclusion in found["excluded"]} == {
+        "empty file": 1,
+        "system file, no image": 1,
+    }
+    assert len(found["problems"]) == 2
+
+
+def test_class_folders_without_splits_name_the_command_that_makes_them(source):
+    result = run("check", source / "train")
+    assert result.exit_code == 0
+    assert "no train and test in it, make them with: cxrkit data split" in " ".join(result.stdout.split())
+
+
+def test_patient_rules_can_be_given(source):
+    by_column = run("check", source / "phantom.csv", "--groups", "column=pathogen")
+    assert "train and test share 3 patients" in by_column.stdout
+    by_pattern = run("check", source, "--groups", r"regex=(person\d+|IM-\d+)")
+    assert "share" in by_pattern.stdout
+    wrong = run("check", source, "--groups", "kermani")
+    assert wrong.exit_code == 2
+    assert '--groups: "kermani"' in wrong.stderr
+    assert "Traceback" not in wrong.output
+
+
+@pytest.mark.parametrize("command", [["check"], ["split", "--test", "0.2"]])
+def test_nothing_to_look_at_is_an_error(command, tmp_path):
+    target = [tmp_path / "new"] if command[0] == "split" else []
+    missing = run(*command, tmp_path / "none", *target)
+    assert missing.exit_code == 2
+    assert "none: no such folder" in missing.stderr
+    (tmp_path / "empty/a").mkdir(parents=True)
+    (tmp_path / "empty/a/.DS_Store").touch()
+    empty = run(*command, tmp_path / "empty", *target)
+    assert empty.exit_code == 2
+    assert "empty: no " in empty.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_split_is_by_patient_and_copies_every_usable_image(broken, tmp_path):
+    result = run("split", broken, tmp_path / "new", "--test", "0.25", "--validation", "0.2")
+    assert result.exit_code == 0, result.output
+    assert "not copied: 1 files: empty file" in result.stdout
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "new")
+    for place in (tmp_path / "new", tmp_path / "new/manifest.csv"):
+        found = json.loads(run("check", place, "--json").stdout)
+        assert found["usable"] == 122
+        assert found["problems"] == []
+        assert found["shared_patients"] == found["identical_across_splits"] == []
+        sizes = {name: sum(counts.values()) for name, counts in found["counts"].items()}
+        assert sizes["test"] == pytest.approx(30, abs=3)
+        assert sizes["val"] == pytest.approx(24, abs=3)
+    assert (broken / "test/NORMAL/IM-8888-0001.jpeg").exists()
+
+
+def test_two_images_of_one_name_are_both_kept(source, tmp_path):
+    for folder, number in (("a/NORMAL", 1), ("b/NORMAL", 2), ("a/SICK", 3), ("b/SICK", 4)):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(np.full((9, 9), number, dtype=np.uint8)).save(tmp_path / folder / "x.png")
+    rows = "".join(f"{folder}/{name}/x.png,{name}\n" for folder in "ab" for name in ("NORMAL", "SICK"))
+    (tmp_path / "all.csv").write_text("image,label\n" + rows)
+    result = run("split", tmp_path / "all.csv", tmp_path / "new", "--validation", "0", "--test", "0.4")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "new").rglob("*.png"))) == 4
+    assert not (tmp_path / "new/val").exists()
+
+
+def test_a_split_that_cannot_be_made_leaves_nothing(source, tmp_path):
+    for folder in ("NORMAL", "SICK"):
+        (tmp_path / "few" / folder).mkdir(parents=True)
+        Image.fromarray(np.full((9, 9), len(folder), dtype=np.uint8)).save(tmp_path / "few" / folder / "x.png")
+    result = run("split", tmp_path / "few", tmp_path / "new")
+    assert result.exit_code == 2
+    assert "no usable image in test" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["few"]
+    too_much = run("split", source, tmp_path / "new", "--test", "0.6", "--validation", "0.4")
+    assert too_much.exit_code == 2
+    assert "must sum to less than 1, got 1" in too_much.stderr
+
+
+def test_a_split_does_not_write_into_a_folder_in_use(source, tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/mine.txt").write_text("keep")
+    result = run("split", source, tmp_path / "new")
+    assert result.exit_code == 2
+    assert "exists and is not empty" in result.stderr
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine.txt"]
+
+
+def test_a_phantom_is_written_and_out_of_range_is_status_two(tmp_path):
+    result = run("phantom", tmp_path / "p", "--images", "40", "--size", "64", "--seed", "3")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(tmp_path / "p")
+    assert len(list((tmp_path / "p/test").rglob("*.jpeg"))) == 10
+    wrong = run("phantom", tmp_path / "q", "--size", "9")
+    assert wrong.exit_code == 2
+    assert "size: must be 64 to 1024 pixels, got 9" in wrong.stderr

@@ -1,0 +1,160 @@
+import pickle
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cxrkit.data.images import UnreadableImage, inspect, probe, read_grey
+
+RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (32, 1))
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_grey_values_come_back_unchanged_with_height_first(tmp_path):
+    path = saved(tmp_path / "a.png", Image.fromarray(RAMP))
+    grey = read_grey(path)
+    assert grey.dtype == np.uint8
+    assert grey.shape == (32, 64)
+    assert np.array_equal(grey, RAMP)
+    assert probe(path) == (64, 32)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "CMYK", "1"])
+def test_other_pixel_formats_become_their_luma(tmp_path, mode):
+    path = saved(tmp_path / "a.tif", Image.fromarray(RAMP).convert(mode))
+    expected = np.where(RAMP > 127, 255, 0) if mode == "1" else RAMP
+    tolerance = 255 if mode == "1" else 2  # dithering; rounding of colour
+    assert np.abs(read_grey(path).astype(int) - expected).max() <= tolerance
+    assert abs(read_grey(path).mean() - RAMP.mean()) < 2
+
+
+def test_a_cmyk_jpeg_is_not_inverted(tmp_path):
+    path = saved(tmp_path / "a.jpg", Image.fromarray(RAMP).convert("RGB").convert("CMYK"), quality=95)
+    assert np.abs(read_grey(path).astype(int) - RAMP).mean() < 4
+
+
+@pytest.mark.parametrize("white", [65535, 4095])
+def test_sixteen_bit_files_are_scaled_by_their_range(tmp_path, white):
+    values = np.round(RAMP * (white / 255)).astype(np.uint16)
+    path = saved(tmp_path / "a.png", Image.fromarray(values))
+    assert np.array_equal(read_grey(path), RAMP)
+    assert inspect(path).mode.startswith("I")
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True), (8, True)])
+def test_exif_orientation_is_applied(tmp_path, orientation, turned):
+    image = Image.fromarray(RAMP)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "a.jpeg", image, exif=exif, quality=100)
+    assert read_grey(path).shape == ((64, 32) if turned else (32, 64))
+    assert probe(path) == ((32, 64) if turned else (64, 32))
+
+
+def test_a_sixteen_bit_image_keeps_its_orientation(tmp_path):
+    image = Image.fromarray(np.round(RAMP * 257.0).astype(np.uint16))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    path = saved(tmp_path / "a.png", image, exif=exif)
+    assert read_grey(path).shape == (64, 32)
+    assert np.array_equal(np.rot90(read_grey(path)), RAMP)
+
+
+def truncated(path):
+    saved(path, Image.fromarray(np.tile(RAMP, (8, 4))), quality=95)
+    path.write_bytes(path.read_bytes()[:-400])
+
+
+def bomb(path):
+    head = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0")), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def large(path):
+    """More than is read, and less than what Pillow itself refuses: it warns."""
+    bomb(path)
+    head = path.read_bytes()
+    wide = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 0, 0, 0, 0)
+    old = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0)
+    path.write_bytes(
+        head.replace(old, wide).replace(
+            struct.pack(">I", zlib.crc32(b"IHDR" + old)), struct.pack(">I", zlib.crc32(b"IHDR" + wide))
+        )
+    )
+
+
+BROKEN = {
+    "empty file": lambda path: path.write_bytes(b""),
+    "no image by its content": lambda path: path.write_text("I am no image"),
+    "truncated or damaged": truncated,
+    "missing file": lambda path: None,
+    "cannot be opened": lambda path: path.mkdir(),
+    "less than 8 pixels wide or high": lambda path: Image.new("L", (1, 1)).save(path),
+    "floating-point pixels, of which no white is known": lambda path: Image.new("F", (9, 9)).save(path, format="TIFF"),
+    "32-bit pixels, of which no white is known": lambda path: Image.new("I", (9, 9), 70000).save(path, format="TIFF"),
+}
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_an_unusable_file_is_told_with_its_reason(tmp_path, reason):
+    path = tmp_path / "a.jpeg"
+    BROKEN[reason](path)
+    with pytest.raises(UnreadableImage, match=reason) as caught:
+        read_grey(path)
+    assert caught.value.reason == reason
+    with pytest.raises(UnreadableImage, match=reason):
+        probe(path)
+    assert inspect(path).reason == reason
+    assert bool(inspect(path).sha256) == path.is_file()
+
+
+@pytest.mark.parametrize("make", [bomb, large])
+def test_an_image_too_large_for_memory_is_refused_by_its_header(tmp_path, make):
+    path = tmp_path / "a.png"
+    make(path)
+    assert inspect(path).reason == "more than 100 megapixels"
+    with pytest.raises(UnreadableImage, match="more than 100 megapixels"):
+        read_grey(path)
+
+
+def test_formats_that_start_other_programs_are_no_images(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 90 90\n%%EndComments\nshowpage\n")
+    assert inspect(path).reason == "no image by its content"
+
+
+def test_an_unreadable_image_passes_through_a_process_boundary(tmp_path):
+    error = pickle.loads(pickle.dumps(UnreadableImage(tmp_path / "a.png", "empty file")))
+    assert error.reason == "empty file"
+    assert "a.png: empty file" in str(error)
+
+
+def test_reading_in_threads_leaves_the_warning_filters_as_they_were(tmp_path):
+    palette = Image.fromarray(RAMP).convert("P")
+    path = saved(tmp_path / "a.png", palette, transparency=bytes(range(256)))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(inspect, [path] * 40))
+    assert {result.reason for result in results} == {None}
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="still heard"):
+        warnings.warn("still heard", stacklevel=1)
+
+
+def test_a_file_is_known_by_the_hash_of_its_bytes(tmp_path):
+    path = saved(tmp_path / "a.png", Image.fromarray(RAMP))
+    (tmp_path / "b.png").write_bytes(path.read_bytes())
+    assert inspect(path).sha256 == inspect(tmp_path / "b.png").sha256
+    assert len(inspect(path).sha256) == 64
