@@ -121,7 +121,7 @@ def test_identical_files_in_two_splits_are_an_error(build, folders):
     root = folders(USABLE)
     shutil.copyfile(root / "train/NORMAL/3.png", root / "test/NORMAL/3.png")
     with pytest.raises(
-        InputError, match="(train|val) and test share 1 identical file, e.g. train/NORMAL/3.png and test"
+        InputError, match=r"(train|val) and test share 1 identical file, e.g. train/NORMAL/3.png and test"
     ):
         build()
 

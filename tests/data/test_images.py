@@ -99,7 +99,7 @@ BROKEN = {
     "empty file": lambda path: path.write_bytes(b""),
     "no image by its content": lambda path: path.write_text("I am no image"),
     "truncated or damaged": truncated,
-    "missing file": lambda path: None,
+    "missing file": lambda _path: None,
     "cannot be opened": lambda path: path.mkdir(),
     "less than 8 pixels wide or high": lambda path: Image.new("L", (1, 1)).save(path),
     "floating-point pixels, of which no white is known": lambda path: Image.new("F", (9, 9)).save(path, format="TIFF"),

@@ -80,7 +80,7 @@ def test_a_column_gives_patients_and_must_be_there_and_filled():
     assert list(patients(rows, ColumnRule(column="subject")).frame["patient"]) == ["s1", "s1"]
     with pytest.raises(InputError, match='no column "subjekt", did you mean "subject"'):
         patients(rows, ColumnRule(column="subjekt"))
-    with pytest.raises(InputError, match='column "subject" is empty for 1 of 2 images, e.g. "b.png"'):
+    with pytest.raises(InputError, match=r'column "subject" is empty for 1 of 2 images, e.g. "b.png"'):
         patients(rows.assign(subject=["s1", " "]), ColumnRule(column="subject"))
 
 

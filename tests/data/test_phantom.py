@@ -51,7 +51,7 @@ def test_classes_are_as_unbalanced_as_kermanys(table):
 def test_names_tell_the_patient_and_no_patient_is_in_two_splits(table):
     assert [kermany(image).patient for image in table["image"]] == list(table["patient"])
     assert [kermany(image).pathogen for image in table["image"]] == list(table["pathogen"])
-    assert (table.groupby("patient")["split"].nunique() == 1).all()
+    assert table.groupby("patient")["split"].nunique().eq(1).all()
     assert max(Counter(table["patient"]).values()) > 1
 
 

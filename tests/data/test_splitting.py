@@ -26,7 +26,7 @@ def made(patients=400, seed=0):
 def test_no_patient_is_in_two_parts():
     frame = made()
     parts = divided(frame, SHARES, seed=0)
-    assert (parts.groupby(frame["patient"]).nunique() == 1).all()
+    assert parts.groupby(frame["patient"]).nunique().eq(1).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -48,8 +48,8 @@ def test_patients_who_share_a_file_stay_together():
     frame = made()
     twins = frame.assign(sha256=frame["image"].map(lambda name: str(int(name.removesuffix(".png")) // 2)))
     parts = divided(twins, SHARES, seed=0)
-    assert (parts.groupby(twins["sha256"]).nunique() == 1).all()
-    assert (parts.groupby(twins["patient"]).nunique() == 1).all()
+    assert parts.groupby(twins["sha256"]).nunique().eq(1).all()
+    assert parts.groupby(twins["patient"]).nunique().eq(1).all()
 
 
 def test_a_class_of_two_patients_is_in_both_parts():

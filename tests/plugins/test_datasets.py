@@ -2,11 +2,11 @@ import shutil
 import sys
 
 import pytest
+from cxrkit_plugins.datasets import csv, cxrkit_register_datasets, folder, phantom
 from PIL import Image
 
 from cxrkit.data.phantom import write
 from cxrkit.errors import InputError
-from cxrkit_plugins.datasets import csv, cxrkit_register_datasets, folder, phantom
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_what_is_no_image_is_a_row_that_says_why(files):
 def test_split_folders_may_be_spelled_otherwise_but_not_twice(files):
     root = files("Training/A/a.png", "VALIDATION/A/b.png", "Test/A/c.png")
     assert {split for split, _ in used(folder(root)).values()} == {"train", "val", "test"}
-    with pytest.raises(InputError, match="validation.* name one split twice, rename or remove one"):
+    with pytest.raises(InputError, match=r"validation.* name one split twice, rename or remove one"):
         list(folder(files("valid/A/d.png")))
 
 
@@ -180,5 +180,5 @@ def test_a_phantom_comes_with_patients_pathogens_and_masks(tmp_path):
     with Image.open(tmp_path / "p" / sick.columns["mask"]) as mask:
         assert mask.size == (64, 64)
     shutil.rmtree(tmp_path / "p/masks")
-    with pytest.raises(InputError, match="no phantom.csv in it, make one with: cxrkit data phantom"):
+    with pytest.raises(InputError, match=r"no phantom.csv in it, make one with: cxrkit data phantom"):
         list(phantom(tmp_path))
