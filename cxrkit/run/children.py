@@ -56,8 +56,8 @@ def carry_out(
 
 def _start(work: str, plan: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "cxrkit.training.child", work, str(plan)],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "cxrkit.training.child", work, str(plan), "--watch-parent"],
+        stdin=subprocess.PIPE,  # ends with this process, however that dies, and the child with it
         stdout=subprocess.PIPE,
         stderr=log,
         start_new_session=os.name != "nt",  # so that everything it starts can be ended with it
@@ -115,8 +115,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _manner(status: int) -> str:

@@ -1,11 +1,13 @@
-"""The process that trains or explains: ``python -m cxrkit.training.child train|explain PLAN.json``.
+"""The process that trains or explains: ``python -m cxrkit.training.child train|explain PLAN.json [--watch-parent]``.
 
-Its standard output carries events alone, one JSON a line (:data:`cxrkit.plans.Event`); everything else goes to standard
-error. Exit status: 0 done, 1 the work failed, 2 the input was wrong.
+With ``--watch-parent`` it ends when its standard input does: when the process that started it is gone. Its standard
+output carries events alone, one JSON a line (:data:`cxrkit.plans.Event`); everything else goes to standard error. Exit
+status: 0 done, 1 the work failed, 2 the input was wrong.
 """
 
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -14,13 +16,16 @@ from cxrkit.plans import ExplainPlan, Failed, Finished, TrainingPlan
 from cxrkit.training.events import Events
 
 INTERRUPTED = 130
+WATCH_PARENT = "--watch-parent"
 
 
 def main(arguments: list[str]) -> int:
     """Carry out a plan and return the exit status."""
+    if WATCH_PARENT in arguments:
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
     events = Events()
     try:
-        _carry_out(arguments, events)
+        _carry_out([argument for argument in arguments if argument != WATCH_PARENT], events)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
@@ -28,6 +33,13 @@ def main(arguments: list[str]) -> int:
         return error.exit_status if isinstance(error, CxrkitError) else 1
     events.tell(Finished())
     return 0
+
+
+def _leave_with_parent() -> None:
+    """End at once when standard input ends; what is on disk is whole at any moment, and is gone on with."""
+    while os.read(0, 1024):
+        pass
+    os._exit(INTERRUPTED)
 
 
 def _carry_out(arguments: list[str], events: Events) -> None:

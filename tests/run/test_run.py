@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -135,6 +136,7 @@ formats = ["html"]
 
 RUN_AND_TELL_TORCH = """
 import sys
+import time
 from cxrkit.cli import main
 try:
     main()
@@ -164,3 +166,44 @@ def test_a_wrong_prediction_file_is_told_before_anything_is_trained_or_written(s
     assert 'task "vendor"' in result.stderr
     assert "not_there.png" in result.stderr
     assert not study.run.exists()
+
+
+def start(study):
+    """Start the command in the background and wait until an epoch of its first task is kept."""
+    command = [sys.executable, "-m", "cxrkit", "run", str(study.folder / "tasks.toml"), "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seed = study.run / "tasks/plain/seeds/0"
+    deadline = time.monotonic() + 120
+    while not (seed / "last").is_dir():
+        assert process.poll() is None, "it ended before an epoch was kept"
+        assert time.monotonic() < deadline, "no epoch was kept"
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_killed_run_leaves_no_process_and_goes_on_to_the_same_bytes(study, tmp_path):
+    """Killed without warning, as by a power cut: the same command ends as an undisturbed run does."""
+    study.write((study.folder / "tasks.toml").read_text().replace("epochs = 1", "epochs = 3"))
+    undisturbed = study.cxrkit_run("--output", str(tmp_path / "undisturbed"))
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    process = start(study)
+    process.kill()
+    process.wait()
+    plan = str(study.run / "tasks/plain/seeds/0/plan.json")
+    deadline = time.monotonic() + 30
+    while any(plan in line for line in processes()):
+        assert time.monotonic() < deadline, "the training goes on without its parent"
+        time.sleep(0.1)
+    assert study.json("tasks/plain/task.json")["state"] == "running"
+    again = study.cxrkit_run()
+    assert again.returncode == 0, again.stderr
+    same = ("seeds/0/history.csv", "seeds/0/predictions/test.csv", "predictions/test.csv", "metrics.json")
+    for name in [f"tasks/{task}/{part}" for task in ("plain", "upsampled") for part in same]:
+        assert (study.run / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+
+
+def processes():
+    """The command lines of all processes."""
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
