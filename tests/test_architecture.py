@@ -26,6 +26,7 @@ ORDER = [
     "records",
     "rundir",
     "environment",
+    "printing",
     "pdf_probe",
     "doctor",
     "config",

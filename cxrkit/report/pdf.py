@@ -1,39 +1,46 @@
-"""The report as PDF, by WeasyPrint."""
+"""The report as PDF, by WeasyPrint in a process of its own."""
 
-import logging
-from contextlib import redirect_stdout
-from io import StringIO
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cxrkit.errors import RunError
+from cxrkit.printing import MISSING
 from cxrkit.report import html
 from cxrkit.report.content import Report
 
 PACKAGES = (
-    "Debian and Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0; Fedora: dnf install pango "
-    "harfbuzz; macOS: brew install pango; Windows: MSYS2's mingw-w64-x86_64-pango"
+    "Debian and Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core; Fedora: "
+    "dnf install pango harfbuzz dejavu-sans-fonts; macOS: brew install pango; Windows: MSYS2's mingw-w64-x86_64-pango"
 )
 
 
-class MissingLibraryError(RunError):
-    """WeasyPrint finds no Pango or HarfBuzz-Subset on this machine."""
+class UnprintableError(RunError):
+    """This machine lacks what a PDF needs."""
 
 
 def render(report: Report) -> bytes:
     """Lay the report out on A4 pages.
 
     Raises:
-        MissingLibraryError: names the packages to install.
+        UnprintableError: names the packages to install.
     """
-    try:
-        with redirect_stdout(StringIO()):  # it prints advice of its own there
-            from weasyprint import HTML
-    except (OSError, ImportError) as error:
-        what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise MissingLibraryError(
-            f"report.pdf: Pango or HarfBuzz-Subset cannot be loaded ({what}), install them and write the report again "
-            f"({PACKAGES})"
-        ) from error
-    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # else it tells of CSS that is for browsers alone
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
-    content: bytes = HTML(string=html.render(report, printed=True)).write_pdf(pdf_tags=True)
-    return content
+    with TemporaryDirectory(prefix="cxrkit-") as folder:
+        page, target = Path(folder, "report.html"), Path(folder, "report.pdf")
+        page.write_text(html.render(report, printed=True), encoding="utf-8")
+        command = [sys.executable, "-m", "cxrkit.printing", str(page), str(target)]
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+        if done.returncode != 0:
+            raise UnprintableError(
+                f"report.pdf: Pango, HarfBuzz-Subset or fonts cannot be used ({_reason(done)}), install them and write "
+                f"the report again ({PACKAGES})"
+            )
+        return target.read_bytes()
+
+
+def _reason(done: "subprocess.CompletedProcess[str]") -> str:
+    if done.returncode == MISSING:
+        return done.stdout.strip()
+    last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+    return f"WeasyPrint's process ended with status {done.returncode}, {last}"

@@ -43,7 +43,7 @@ def write(
         else:
             try:
                 write_bytes(path, pdf.render(report))
-            except pdf.MissingLibraryError as error:
+            except pdf.UnprintableError as error:
                 if strict_pdf:
                     raise
                 warnings.append(str(error))

@@ -1,5 +1,6 @@
 """``cxrkit report`` and ``cxrkit compare`` as users call them."""
 
+import os
 import subprocess
 import sys
 from textwrap import dedent
@@ -111,40 +112,60 @@ def test_the_same_run_twice_is_refused(finished_run, tmp_path):
 
 
 NO_PANGO = """
-    import sys
-
-    class NoPango:
-        def find_spec(self, name, path=None, target=None):
-            if name == "weasyprint":
-                print("WeasyPrint could not import some external libraries.")
-                raise OSError("cannot load library 'libpango-1.0-0': error 0x7e")
-
-    sys.meta_path.insert(0, NoPango())
-    from cxrkit.cli import main
-    main()
+    print("WeasyPrint could not import some external libraries.")
+    raise OSError("cannot load library 'libpango-1.0-0': error 0x7e")
 """
 
 
-def run_without_pango(*arguments):
-    command = [sys.executable, "-c", dedent(NO_PANGO), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+@pytest.fixture
+def without_pango(tmp_path):
+    """An environment in which importing WeasyPrint fails as it does without Pango."""
+    (tmp_path / "site" / "weasyprint").mkdir(parents=True)
+    (tmp_path / "site" / "weasyprint" / "__init__.py").write_text(dedent(NO_PANGO), encoding="utf-8")
+    return {"PYTHONPATH": str(tmp_path / "site")}
 
 
-def test_without_pango_the_html_stays_and_a_warning_names_the_packages(finished_run, tmp_path):
-    done = run_without_pango("report", finished_run.root, "--output", tmp_path)
+@pytest.fixture
+def without_fonts(tmp_path):
+    """An environment in which no font is installed, where Pango crashes the process that lays out text."""
+    (tmp_path / "fonts.conf").write_text(f"<fontconfig><dir>{tmp_path}</dir></fontconfig>", encoding="utf-8")
+    return {"FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
+
+
+def report_in(environment, *arguments):
+    command = [sys.executable, "-m", "cxrkit", "report", *map(str, arguments)]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def test_without_pango_the_html_stays_and_a_warning_names_the_packages(finished_run, tmp_path, without_pango):
+    done = report_in(without_pango, finished_run.root, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [str(tmp_path / "report.html"), str(tmp_path / "comparison_report.txt")]
-    assert "Warning: report.pdf: Pango or HarfBuzz-Subset cannot be loaded (cannot load library" in done.stderr
+    assert done.stdout.splitlines() == [
+        str(tmp_path / "out" / "report.html"),
+        str(tmp_path / "out" / "comparison_report.txt"),
+    ]
+    assert "Warning: report.pdf: Pango, HarfBuzz-Subset or fonts cannot be used (cannot load library" in done.stderr
     assert "libharfbuzz-subset0" in done.stderr
-    assert not (tmp_path / "report.pdf").exists()
+    assert not (tmp_path / "out" / "report.pdf").exists()
 
 
-def test_without_pango_a_pdf_alone_is_status_1(finished_run, tmp_path):
-    done = run_without_pango("report", finished_run.root, "--output", tmp_path, "--format", "pdf")
+def test_without_fonts_the_html_stays_and_nothing_crashes(finished_run, tmp_path, without_fonts):
+    done = report_in(
+        without_fonts, finished_run.root, "--output", tmp_path / "out", "--format", "html", "--format", "pdf"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str(tmp_path / "out" / "report.html")]
+    assert "fonts-dejavu-core" in done.stderr
+
+
+def test_without_pango_a_pdf_alone_is_status_1(finished_run, tmp_path, without_pango):
+    done = report_in(without_pango, finished_run.root, "--output", tmp_path / "out", "--format", "pdf")
     assert done.returncode == 1
     assert "libpango-1.0-0" in done.stderr
     assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["report", "compare"])

@@ -1,0 +1,70 @@
+"""Print a page of HTML as PDF: ``python -m cxrkit.printing PAGE.html FILE.pdf``.
+
+A process of its own, since Pango crashes where there are no fonts. Exit status: 0 done, 3 a library or the fonts are
+missing, which standard output then tells in a line.
+"""
+
+import logging
+import sys
+import warnings
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MISSING = 3
+
+
+class MissingLibraryError(Exception):
+    """What WeasyPrint cannot do without, in a few words."""
+
+
+@dataclass(frozen=True)
+class Printer:
+    """WeasyPrint as it was found.
+
+    Attributes:
+        html: its class ``HTML``.
+        fonts: whether there are any; without them laying out text crashes the process.
+        harfbuzz_subset: whether fonts are cut down fast and small; else fontTools does it.
+    """
+
+    html: Any
+    fonts: bool
+    harfbuzz_subset: bool
+
+
+def load() -> Printer:
+    """Import WeasyPrint; what it prints itself goes to standard error.
+
+    Raises:
+        MissingLibraryError: Pango or another library cannot be loaded.
+    """
+    with warnings.catch_warnings(record=True) as caught, redirect_stdout(sys.stderr):
+        warnings.simplefilter("always")
+        try:
+            from weasyprint import HTML
+        except (ImportError, OSError) as error:
+            raise MissingLibraryError((str(error).strip().splitlines() or [type(error).__name__])[0]) from error
+    for name in ("weasyprint", "fontTools"):  # else they tell of CSS that is for browsers alone
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    messages = " ".join(str(warning.message) for warning in caught)
+    return Printer(HTML, "FontConfig" not in messages, "HarfBuzz-Subset" not in messages)
+
+
+def main(page: str, target: str) -> int:
+    """Print one page and return the exit status."""
+    try:
+        printer = load()
+    except MissingLibraryError as error:
+        print(error)  # noqa: T201 - told to the process that asked
+        return MISSING
+    if not printer.fonts:
+        print("there are no fonts")  # noqa: T201 - told to the process that asked
+        return MISSING
+    printer.html(string=Path(page).read_text(encoding="utf-8")).write_pdf(target, pdf_tags=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
