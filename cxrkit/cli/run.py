@@ -34,6 +34,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     The same command goes on where an interrupted run stopped, and does only what is left.
     """
+    from cxrkit.cli import INTERRUPTED
     from cxrkit.run import dryrun
     from cxrkit.run.execute import execute
     from cxrkit.run.progress import display, standard_error
@@ -52,8 +53,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     try:
         outcome = execute(study, shown, fresh=fresh)
     except KeyboardInterrupt:
-        shown.warn("interrupted, the same command goes on after the last finished epoch")
-        raise
+        click.echo("Interrupted, the same command goes on after the last finished epoch.", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         click.echo(outcome.to_json())
     elif outcome.reports:

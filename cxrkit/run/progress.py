@@ -1,6 +1,6 @@
 """Shows what a run does: live bars on a terminal, plain lines elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from cxrkit.plans import EpochRow, Event, Notice, Stage, Step
+
+MAIN_FIGURES = ("train_loss", "val_loss", "val_roc_auc")
 
 
 class Display(Protocol):
@@ -151,10 +153,14 @@ class _LiveWork(_SilentWork):
         self.bars.update(self.bar, completed=passes * step.steps + step.step, total=total, note=", ".join(parts))
 
 
-def epoch_line(row: dict[str, float]) -> str:
-    """Tell an epoch's figures in a line: ``epoch 3: train_loss 0.412, val_roc_auc 0.913``."""
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
-    return f"epoch {row.get('epoch', 0):.0f}: {figures}"
+def epoch_line(row: Mapping[str, float]) -> str:
+    """Tell an epoch's main figures in a line, all where a trainer has others; ``history.csv`` holds every one.
+
+    Returns:
+        ``epoch 3: train_loss 0.412, val_loss 0.398, val_roc_auc 0.913``.
+    """
+    shown = [name for name in MAIN_FIGURES if name in row] or [name for name in row if name != "epoch"]
+    return f"epoch {row.get('epoch', 0):.0f}: " + ", ".join(f"{name} {row[name]:.3f}" for name in shown)
 
 
 def _plain(text: str) -> str:
