@@ -1,6 +1,7 @@
 """Read image files as grey values, and say of any other file why it is none."""
 
 import hashlib
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ FEWEST_PIXELS = 8  # on a side
 _ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
 _WHITE_12_BIT, _WHITE_16_BIT = 4095, 65535
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else damaged TIFF files speak on stderr
 _TOO_LARGE = f"more than {MOST_PIXELS // 1_000_000} megapixels"
 _readers_lock = threading.Lock()
 _readers: list[ExitStack] = []  # one a thread; the first, closed last, holds the silence

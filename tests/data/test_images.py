@@ -158,3 +158,13 @@ def test_a_file_is_known_by_the_hash_of_its_bytes(tmp_path):
     (tmp_path / "b.png").write_bytes(path.read_bytes())
     assert inspect(path).sha256 == inspect(tmp_path / "b.png").sha256
     assert len(inspect(path).sha256) == 64
+
+
+def test_a_damaged_tiff_says_nothing_on_stderr(tmp_path, capfd):
+    path = saved(tmp_path / "a.tif", Image.fromarray(RAMP))
+    samples = struct.pack("<HHI", 277, 3, 1)  # tag, type, count; its value follows
+    content = path.read_bytes()
+    at = content.index(samples) + len(samples)
+    path.write_bytes(content[:at] + struct.pack("<H", 2048) + content[at + 2 :])
+    assert inspect(path).reason is not None
+    assert capfd.readouterr().err == ""
