@@ -161,7 +161,7 @@ def test_a_file_is_known_by_the_hash_of_its_bytes(tmp_path):
 
 
 def test_a_damaged_tiff_says_nothing_on_stderr(tmp_path, capfd):
-    path = saved(tmp_path / "a.tif", Image.fromarray(RAMP))
+    path = saved(tmp_path / "a.tif", Image.fromarray(RAMP).convert("RGB"))
     samples = struct.pack("<HHI", 277, 3, 1)  # tag, type, count; its value follows
     content = path.read_bytes()
     at = content.index(samples) + len(samples)
