@@ -17,6 +17,7 @@ OTHER = "Other errors: another class, or no result"
 RIGHT = "Examples that every model called rightly"
 TITLES = (MISSED, ALARM, OTHER, RIGHT)
 LISTED = 200  # rows of the table of errors: a longer one is in the predictions' files
+NAMED = 3  # models: of more, the table of errors does not name those that erred again, so that it fits a page
 
 
 def section(results: Results) -> Section:
@@ -186,7 +187,7 @@ def _list_of_errors(results: Results, everything: Sequence[Judged]) -> Iterator[
         Column("Patient", numeric=False),
         Column("Shows", numeric=False),
         *(Column(task.name, task.number) for task in results.tasks),
-        Column("Error", numeric=False),
+        *[Column("Error", numeric=False)] * (len(results.tasks) <= NAMED),
     )
     rows = tuple(_error_row(results, one) for one in wrong[:LISTED])
     notes = [f"Under each model its probability of {results.positive}; ✗: wrong at its threshold."]
@@ -204,4 +205,5 @@ def _error_row(results: Results, one: Judged) -> tuple[Cell, ...]:
             cells.append(Cell(wording.NONE))
         else:
             cells.append(Cell(f"{opinion.probability:.3f}{' ✗' if opinion.wrong else ''}"))
-    return (Cell(one.image), Cell(one.patient), Cell(one.truth), *cells, Cell(verdict(one, results.positive)))
+    error = [Cell(verdict(one, results.positive))] * (len(results.tasks) <= NAMED)
+    return (Cell(one.image), Cell(one.patient), Cell(one.truth), *cells, *error)

@@ -71,14 +71,15 @@ def calibration(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | 
     with drawing(SQUARE if len(panels) == 1 else (WIDE[0], 2.45 * rows)) as figure:
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, panel in zip(grid, panels, strict=False):
-            _reliability(axes, panel, set_name)
+            _reliability(axes, panel, set_name, apart=len(panels) > 1)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         return to_svg(figure, name)
 
 
-def _reliability(axes: "Axes", curves: Sequence[tuple[TaskResult, Curve]], set_name: str) -> None:
-    share_axes(axes, "Predicted probability (mean of the bin)", "Observed share with the finding")
+def _reliability(axes: "Axes", curves: Sequence[tuple[TaskResult, Curve]], set_name: str, *, apart: bool) -> None:
+    predicted_label = "Predicted probability" if apart else "Predicted probability (mean of the bin)"
+    share_axes(axes, predicted_label, "Observed share" if apart else "Observed share with the finding")
     axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
     for task, curve in curves:
         colour = palette.of_model(task.number)
@@ -86,7 +87,11 @@ def _reliability(axes: "Axes", curves: Sequence[tuple[TaskResult, Curve]], set_n
         predicted, observed = ([curve[key][number] for number in bins] for key in ("mean_predicted", "observed"))
         _intervals(axes, curve, bins, colour)
         axes.plot(predicted, observed, color=colour, linestyle=palette.dash(task.number), marker="o", markersize=4)
-    name_lines(axes, [_named(task, "brier", set_name) for task, _ in curves], "upper left")
+    names = [_named(task, "brier", set_name) for task, _ in curves]
+    if apart:  # a curve may run anywhere within a small panel
+        axes.set_title(names[0][0], color=names[0][1])
+    else:
+        name_lines(axes, names, "upper left")
 
 
 def training(tasks: Sequence[TaskResult], name: str) -> str | None:

@@ -134,6 +134,38 @@ resamples = 100
 formats = ["html"]
 """
 
+REPORTER = """
+    import cxrkit
+    from cxrkit.api import Figure, MetricReport, ReportSection
+
+    def count(predictions, settings, *, above: float = 0.5):
+        n = int((predictions.score >= above).sum())
+        figures = (Figure("called_positive", float(n), n=len(predictions.images)),)
+        return MetricReport(figures, (ReportSection("Counted by a stranger", (f"{n} images.",)),))
+
+    @cxrkit.hookimpl
+    def cxrkit_register_metric_reporters():
+        return {"count": count}
+"""
+
+
+def vendor_file(study):
+    rows = [f"{number}.png,{'PNEUMONIA' if number % 3 else 'NORMAL'},{0.2 + 0.01 * number}" for number in range(60)]
+    (study.folder / "vendor.csv").write_text("image,label,p_PNEUMONIA\n" + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+def test_a_strangers_reporter_adds_its_figures_and_its_part_of_the_report(study, strangers, install):
+    install("stranger-reporter", REPORTER)
+    vendor_file(study)
+    study.write(VENDOR)
+    chosen = 'evaluation.reporters=["classification", { use = "count", above = 0.6 }]'
+    result = study.cxrkit_run("--set", chosen, PYTHONPATH=str(strangers))
+    assert result.returncode == 0, result.stderr
+    (found,) = (r for r in study.json("tasks/vendor/metrics.json")["records"] if r["metric"] == "called_positive")
+    assert (found["value"], found["n"], found["set"]) == (20, 60, "test")
+    assert "Counted by a stranger" in (study.run / "report" / "report.html").read_text(encoding="utf-8")
+
+
 RUN_AND_TELL_TORCH = """
 import sys
 import time
@@ -148,8 +180,7 @@ assert "torch" not in sys.modules
 
 
 def test_predictions_alone_are_reported_without_torch_and_without_data(study):
-    rows = [f"{number}.png,{'PNEUMONIA' if number % 3 else 'NORMAL'},{0.2 + 0.01 * number}" for number in range(60)]
-    (study.folder / "vendor.csv").write_text("image,label,p_PNEUMONIA\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    vendor_file(study)
     study.write(VENDOR)
     command = [sys.executable, "-c", RUN_AND_TELL_TORCH, "run", str(study.folder / "tasks.toml")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
