@@ -69,7 +69,7 @@ def refuse_impossible(study: Study) -> None:
         except RunError:
             continue
     if problems:
-        raise InputError(*problems)
+        raise InputError(*dict.fromkeys(problems))  # what holds for every task is told once
 
 
 def carry_out(study: Study, task: TaskTable, display: Display) -> TaskInfo:
