@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
-from cxrkit import discovery
+from cxrkit import discovery, printing
 from cxrkit.environment import cpu_count, memory_bytes, processor, requirements
 
 GIB = 1 << 30
@@ -21,13 +21,6 @@ LEAST_MEMORY = 3 * GIB  # bytes, what cxrkit demo stays below
 LEAST_DISK = 2 * GIB  # bytes, a run of three tasks with its report, and a data set's copy
 LEAST_SHARED_MEMORY = 256 << 20  # bytes, batches on their way from the processes that decode images
 PATIENCE = 180  # seconds; the first import of torch from a slow disk takes its time
-PACKAGES_OF_PDF = {
-    "Linux": "install Pango, e.g. apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 (Debian, Ubuntu) "
-    "or dnf install pango (Fedora)",
-    "Darwin": "install Pango: brew install pango",
-    "Windows": "install Pango through MSYS2: pacman -S mingw-w64-ucrt-x86_64-pango",
-}
-FONTS = {"Linux": "apt install fonts-dejavu-core fontconfig"}
 
 
 @dataclass(frozen=True)
@@ -81,16 +74,15 @@ def torch_checks(told: dict[str, Any]) -> Iterator[Check]:
 
 def pdf_checks(told: dict[str, Any]) -> Iterator[Check]:
     """Judge what ``cxrkit.pdf_probe`` found. A report is written as HTML without any of it."""
-    packages = PACKAGES_OF_PDF.get(platform.system(), "install Pango")
     if told["failure"] is not None:
-        yield Check("PDF", "warning", f"cannot be written: {told['failure']}", packages)
+        yield Check("PDF", "warning", f"cannot be written: {told['failure']}", printing.libraries())
         return
     if not told["fonts"]:
-        yield Check("fonts", "warning", "none, no PDF can be written", FONTS.get(platform.system(), "install fonts"))
+        yield Check("fonts", "warning", "none, no PDF can be written", printing.fonts())
         return
     yield Check("PDF", "ok", f"WeasyPrint {version('weasyprint')} wrote a page of {told['bytes']} bytes")
     if not told["harfbuzz_subset"]:
-        yield Check("HarfBuzz-Subset", "warning", "missing, PDFs are slow to write and large", packages)
+        yield Check("HarfBuzz-Subset", "warning", "missing, PDFs are slower to write", printing.libraries())
 
 
 def _packages() -> Iterator[Check]:

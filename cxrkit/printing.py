@@ -1,10 +1,11 @@
 """Print a page of HTML as PDF: ``python -m cxrkit.printing PAGE.html FILE.pdf``.
 
-A process of its own, since Pango crashes where there are no fonts. Exit status: 0 done, 3 a library or the fonts are
-missing, which standard output then tells in a line.
+A process of its own, since Pango crashes where there are no fonts. Exit status: 0 done, 77 a library or the fonts are
+missing, which standard output then tells in a line with the packages to install.
 """
 
 import logging
+import platform
 import sys
 import warnings
 from contextlib import redirect_stdout
@@ -12,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MISSING = 3
+MISSING = 77  # not 3, as which an abort on Windows ends
+LIBRARIES = {
+    "Linux": "install Pango, e.g. apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 (Debian, Ubuntu) "
+    "or dnf install pango (Fedora)",
+    "Darwin": "install Pango: brew install pango",
+    "Windows": "install Pango through MSYS2: pacman -S mingw-w64-ucrt-x86_64-pango",
+}
+FONTS = {"Linux": "install fonts, e.g. apt install fonts-dejavu-core (Debian, Ubuntu) or dnf install dejavu-sans-fonts"}
 
 
 class MissingLibraryError(Exception):
@@ -32,6 +40,16 @@ class Printer:
     html: Any
     fonts: bool
     harfbuzz_subset: bool
+
+
+def libraries() -> str:
+    """Tell how this system gets Pango and HarfBuzz-Subset."""
+    return LIBRARIES.get(platform.system(), "install Pango")
+
+
+def fonts() -> str:
+    """Tell how this system gets fonts."""
+    return FONTS.get(platform.system(), "install fonts")
 
 
 def load() -> Printer:
@@ -57,10 +75,10 @@ def main(page: str, target: str) -> int:
     try:
         printer = load()
     except MissingLibraryError as error:
-        print(error)  # noqa: T201 - told to the process that asked
+        print(f"{error}, {libraries()}")  # noqa: T201 - told to the process that asked
         return MISSING
     if not printer.fonts:
-        print("there are no fonts")  # noqa: T201 - told to the process that asked
+        print(f"there are no fonts, {fonts()}")  # noqa: T201 - told to the process that asked
         return MISSING
     printer.html(string=Path(page).read_text(encoding="utf-8")).write_pdf(target, pdf_tags=True)
     return 0

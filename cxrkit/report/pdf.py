@@ -1,19 +1,15 @@
 """The report as PDF, by WeasyPrint in a process of its own."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cxrkit import printing
 from cxrkit.errors import RunError
-from cxrkit.printing import MISSING
 from cxrkit.report import html
 from cxrkit.report.content import Report
-
-PACKAGES = (
-    "Debian and Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core; Fedora: "
-    "dnf install pango harfbuzz dejavu-sans-fonts; macOS: brew install pango; Windows: MSYS2's mingw-w64-x86_64-pango"
-)
 
 
 class UnprintableError(RunError):
@@ -24,23 +20,37 @@ def render(report: Report) -> bytes:
     """Lay the report out on A4 pages.
 
     Raises:
-        UnprintableError: names the packages to install.
+        UnprintableError: names the packages to install, or what else is in the way.
     """
-    with TemporaryDirectory(prefix="cxrkit-") as folder:
-        page, target = Path(folder, "report.html"), Path(folder, "report.pdf")
-        page.write_text(html.render(report, printed=True), encoding="utf-8")
-        command = [sys.executable, "-m", "cxrkit.printing", str(page), str(target)]
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
-        if done.returncode != 0:
-            raise UnprintableError(
-                f"report.pdf: Pango, HarfBuzz-Subset or fonts cannot be used ({_reason(done)}), install them and write "
-                f"the report again ({PACKAGES})"
-            )
-        return target.read_bytes()
+    page = html.render(report, printed=True)
+    try:
+        with TemporaryDirectory(prefix="cxrkit-", ignore_cleanup_errors=True) as folder:
+            return _printed(page, Path(folder))
+    except OSError as error:
+        why = error.strerror or error
+        raise UnprintableError(f"report.pdf: not written, no temporary file can be used ({why}), free space") from error
+
+
+def _printed(page: str, folder: Path) -> bytes:
+    source, target = folder / "report.html", folder / "report.pdf"
+    source.write_text(page, encoding="utf-8")
+    command = [sys.executable, "-m", "cxrkit.printing", str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+    if done.returncode != 0:
+        raise UnprintableError(
+            f"report.pdf: not written, {_reason(done)}; cxrkit doctor tells what is missing, "
+            "cxrkit report writes it later"
+        )
+    return target.read_bytes()
 
 
 def _reason(done: "subprocess.CompletedProcess[str]") -> str:
-    if done.returncode == MISSING:
+    if done.returncode == printing.MISSING:
         return done.stdout.strip()
-    last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-    return f"WeasyPrint's process ended with status {done.returncode}, {last}"
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    ended = f"WeasyPrint's process ended {_manner(done.returncode)} ({last})"
+    return f"{ended}, {printing.libraries()}, and {printing.fonts()}"
+
+
+def _manner(status: int) -> str:
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

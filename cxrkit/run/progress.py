@@ -1,15 +1,25 @@
 """Shows what a run does: live bars on a terminal, plain lines elsewhere."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from cxrkit.plans import EpochRow, Event, Notice, Stage, Step
 
 MAIN_FIGURES = ("train_loss", "val_loss", "val_roc_auc")
+WIDE = 76  # characters, from which on a bar and its note fit beside the name
 
 
 class Display(Protocol):
@@ -116,41 +126,47 @@ class _Live(_Silent):
 
     @contextmanager
     def work(self, name: str) -> Iterator[Work]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console, transient=True) as bars:
+        with Progress(*_columns(self.console.width), console=self.console, transient=True) as bars:
             yield _LiveWork(self, name, bars)
+
+
+def _columns(width: int) -> tuple[ProgressColumn, ...]:
+    name, count = TextColumn("{task.description}"), TextColumn("{task.fields[count]}")
+    left = TimeRemainingColumn(compact=True)
+    if width < WIDE:
+        return SpinnerColumn("line"), name, count, left
+    return name, BarColumn(bar_width=24), count, TextColumn("{task.fields[note]}"), left
 
 
 class _LiveWork(_SilentWork):
     def __init__(self, owner: _Live, name: str, bars: Progress) -> None:
         super().__init__(owner)
         self.name, self.bars = name, bars
-        self.bar: TaskID = bars.add_task(_plain(name), total=None, note="")
+        self.bar: TaskID = bars.add_task(_plain(name), total=None, count="", note="")
 
     def hear(self, event: Event) -> None:
         super().hear(event)
         if isinstance(event, Stage):
-            self.bars.reset(self.bar, total=event.total, description=_plain(f"{self.name}: {event.name}"), note="")
+            name = _plain(f"{self.name}: {event.name}")
+            self.bars.reset(self.bar, total=event.total, description=name, count="", note="")
         elif isinstance(event, EpochRow):
-            self.bars.console.print(_plain(f"{self.name}: {epoch_line(event.row)}"), highlight=False)
+            line = f"{self.name}: {epoch_line(event.row)}"
+            wrapped = textwrap.fill(line, self.bars.console.width, subsequent_indent="    ")
+            self.bars.console.print(_plain(wrapped), highlight=False)
         elif isinstance(event, Step):
             self._show(event)
 
     def advance(self, done: int, total: int) -> None:
-        self.bars.update(self.bar, completed=done, total=total)
+        self._move(done, total, "")
 
     def _show(self, step: Step) -> None:
         parts = [f"loss {step.loss:.3f}"] if step.loss is not None else []
         parts += [f"{step.images_per_second:.0f} images/s"] if step.images_per_second else []
         passes = (step.epoch or 1) - 1
-        total = step.steps * (step.epochs or 1)
-        self.bars.update(self.bar, completed=passes * step.steps + step.step, total=total, note=", ".join(parts))
+        self._move(passes * step.steps + step.step, step.steps * (step.epochs or 1), ", ".join(parts))
+
+    def _move(self, done: int, total: int, note: str) -> None:
+        self.bars.update(self.bar, completed=done, total=total, count=f"{done}/{total}", note=note)
 
 
 def epoch_line(row: Mapping[str, float]) -> str:
