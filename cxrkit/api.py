@@ -158,6 +158,16 @@ Trainer: TypeAlias = Callable[..., None]
 # ── Evaluation ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+Scale = Literal["probability", "score", "decision"]
+"""What a model gives: probabilities; a score of any range that only ranks; or a bare decision."""
+
+Unit = Literal["image", "patient-max", "patient-mean"]
+"""What a figure counts: images, or patients by the largest or the mean probability of their images."""
+
+Calibrated = Literal["temperature", "prior"]
+"""What was done to probabilities: temperature scaling, or correction to the class shares of the training images."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """One model's results on one set of images; all arrays are aligned and have n rows.
@@ -172,8 +182,10 @@ class Predictions:
         patients: str[n]; where nothing tells patients apart, every image is a patient of its own.
         labels: int64[n], index into ``class_names``.
         status: str[n], ``ok`` or why there is no result; the figures of such a row are NaN.
-        probabilities: float64[n, num_classes] in 0 … 1, rows summing to 1.
+        probabilities: float64[n, num_classes] in 0 … 1, rows summing to 1. Of a ``score`` (two classes alone) the
+            positive column holds the score and the other its negative; of a ``decision`` the called class has 1.
         logits: float64[n, num_classes], or None where only probabilities are known.
+        scale: what ``probabilities`` are; what needs probabilities (calibration, utility) is not given for the others.
     """
 
     task: str
@@ -187,6 +199,7 @@ class Predictions:
     status: TextArray
     probabilities: FloatArray
     logits: FloatArray | None = None
+    scale: Scale = "probability"
 
     @property
     def positive_index(self) -> int:
@@ -200,7 +213,7 @@ class Predictions:
 
     @property
     def score(self) -> FloatArray:
-        """float64[n]: the probability of the positive class."""
+        """float64[n]: the probability of the positive class, or its score."""
         return self.probabilities[:, self.positive_index]
 
 
@@ -212,12 +225,16 @@ class Threshold:
     """A decision threshold on the probability of the positive class, and where it came from.
 
     Attributes:
-        value: in 0 … 1; an image is called positive where its probability is at least this.
+        value: in 0 … 1 (of a score: in its range); an image is called positive where its probability is at least this.
         rule: the named rule that chose it.
         set: the set that it was chosen on, ``val``; None for ``fixed``.
         n: images of that set; None for ``fixed``.
         target: the rule's own parameter (a sensitivity, a specificity), if it has one.
         note: a sentence where the rule could not do what it was asked to, e.g. a target beyond what n images can tell.
+        low, high: bounds of the threshold's own interval at ``level``: how far another validation set of this size
+            would move it; None where there is none.
+        level: of that interval.
+        method: how it was made.
     """
 
     value: float
@@ -226,6 +243,23 @@ class Threshold:
     n: int | None = None
     target: float | None = None
     note: str | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class PriorShift:
+    """By how much an imbalance strategy changed the class shares that a training saw.
+
+    Attributes:
+        seen: float64[num_classes], shares that the loss saw, after weights and sampling; they sum to 1.
+        natural: float64[num_classes], shares of the training images.
+    """
+
+    seen: FloatArray
+    natural: FloatArray
 
 
 @dataclass(frozen=True)
@@ -237,8 +271,11 @@ class EvaluationSettings:
         level: of the intervals, e.g. 0.95.
         resamples: of the bootstrap.
         seed: of the bootstrap.
-        prevalence: at which predictive values are also given, in 0 … 1; or None.
+        prevalence: at which predictive values and utility are also given, in 0 … 1; or None.
         subgroups: column name → str[n] aligned with the predictions.
+        temperature: by which logits are divided, fitted on validation; None where it could not be.
+        prior: the training's class shares, where a strategy changed them; or None.
+        unit: what a row of the predictions is.
     """
 
     threshold: Threshold
@@ -247,6 +284,9 @@ class EvaluationSettings:
     seed: int = 0
     prevalence: float | None = None
     subgroups: Mapping[str, TextArray] = field(default_factory=dict)
+    temperature: float | None = None
+    prior: PriorShift | None = None
+    unit: Unit = "image"
 
 
 @dataclass(frozen=True)
@@ -264,7 +304,9 @@ class Figure:
         subgroup: ``column=value``, or None for all images.
         threshold: the threshold that the figure depends on, or None.
         prevalence: the stated prevalence that the figure depends on, or None.
-        calibrated: whether probabilities were recalibrated before.
+        calibrated: how probabilities were recalibrated before; None where they are the model's own.
+        p_value: of a figure that is a test's statistic.
+        fewest_patients: patients of the smallest class that the figure rests on; below 30 it is flagged.
     """
 
     metric: str
@@ -278,7 +320,9 @@ class Figure:
     subgroup: str | None = None
     threshold: float | None = None
     prevalence: float | None = None
-    calibrated: bool = False
+    calibrated: Calibrated | None = None
+    p_value: float | None = None
+    fewest_patients: int | None = None
 
 
 @dataclass(frozen=True)

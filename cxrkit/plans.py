@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cxrkit.config.schema import AugmentationTable
-from cxrkit.records import Document
+from cxrkit.records import Condition, Document, Preprocessing
 
 
 class Chosen(BaseModel):
@@ -70,6 +70,35 @@ class ExplainPlan(Document):
     rule: str
     method: str
     layer: str | None
+    devices: DevicePlan
+    sample: list[str] = Field(default_factory=list)  # images that the maps are checked on
+    sample_rule: str = ""
+
+
+class RobustnessPlan(Document):
+    """``robustness-plan.json``: the same images under every condition, predicted by every model and seed."""
+
+    run_directory: str
+    roots: dict[str, str]
+    set: str
+    images: list[str]
+    models: list[ExplainedModel]
+    conditions: list[Condition]
+    devices: DevicePlan
+
+
+class CheckpointPlan(Document):
+    """``tasks/<task>/plan.json`` of a saved model: the sets to predict with it."""
+
+    run_directory: str
+    roots: dict[str, str]
+    task: str
+    weights: str  # .safetensors or .pth
+    model: Chosen
+    class_names: list[str]
+    positive: str
+    preprocessing: Preprocessing
+    sets: list[str]
     devices: DevicePlan
 
 

@@ -48,9 +48,9 @@ class SeedDirectory:
         """What the training process printed."""
         return self.root / "log.txt"
 
-    def predictions(self, set_name: str) -> Path:
+    def predictions(self, set_name: str, condition: str | None = None) -> Path:
         """This seed's own predictions."""
-        return self.root / "predictions" / f"{set_name}.csv"
+        return self.root / "predictions" / f"{set_name}{f'@{condition}' if condition else ''}.csv"
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,21 @@ class RunDirectory:
     def manifest(self) -> Path:
         """``manifest.csv``."""
         return self.root / "manifest.csv"
+
+    @property
+    def audit(self) -> Path:
+        """``audit.json``."""
+        return self.root / "audit.json"
+
+    @property
+    def robustness(self) -> Path:
+        """``robustness.json``."""
+        return self.root / "robustness.json"
+
+    @property
+    def explanations(self) -> Path:
+        """``explanations.json``."""
+        return self.root / "explanations.json"
 
     @property
     def comparison(self) -> Path:

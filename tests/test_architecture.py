@@ -18,6 +18,9 @@ ORDER = [
     "metrics",
     "intervals",
     "bootstrap",
+    "calibration",
+    "utility",
+    "heterogeneity",
     "hookspecs",
     "options",
     "registry",
@@ -40,7 +43,17 @@ ORDER = [
 ]
 """A module or package of ``cxrkit`` imports only what stands before it."""
 
-PUBLIC = {"cxrkit", "cxrkit.api", "cxrkit.errors", "cxrkit.metrics", "cxrkit.intervals", "cxrkit.bootstrap"}
+PUBLIC = {
+    "cxrkit",
+    "cxrkit.api",
+    "cxrkit.errors",
+    "cxrkit.metrics",
+    "cxrkit.intervals",
+    "cxrkit.bootstrap",
+    "cxrkit.calibration",
+    "cxrkit.utility",
+    "cxrkit.heterogeneity",
+}
 TORCH = {"torch", "torchvision", "torchcam", "lightning_fabric", "lightning", "tensorboard", "timm"}
 TRAINING_PLUGINS = {"models.py", "imbalance.py", "trainers.py", "trackers.py"}
 

@@ -7,7 +7,9 @@ from cxrkit.config.origin import SELECTORS, KeyPath
 from cxrkit.config.reading import spelled_out
 
 BUILT_IN: dict[str, Any] = {"imbalance": {"use": "none"}, "trainer": {"use": "fabric"}}
-OF_PREDICTIONS = frozenset({"name", "predictions", "columns", "threshold"})  # the keys of a task that trains nothing
+OF_PREDICTIONS = frozenset(
+    {"name", "predictions", "columns", "labels", "label_columns", "join", "threshold"}
+)  # the keys of a task that trains nothing
 
 
 def merged_task(defaults: Mapping[str, Any], task: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[KeyPath]]:

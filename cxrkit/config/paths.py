@@ -57,13 +57,14 @@ def _located_data(data: DataTable, folder: Path) -> DataTable:
 
 
 def _located_task(task: TaskTable, folder: Path) -> TaskTable:
-    files = task.predictions
+    files, labels = task.predictions, task.labels
     return task.model_copy(
         update={
             "model": None if task.model is None else _located_use(task.model, folder),
             "imbalance": _located_use(task.imbalance, folder),
             "trainer": _located_use(task.trainer, folder),
             "predictions": None if files is None else {name: str(folder / file) for name, file in files.items()},
+            "labels": None if labels is None else {name: str(folder / file) for name, file in labels.items()},
         }
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from cxrkit.config.base import Array, Component, Fraction, OpenFraction, Table, Use, valid_name
+from cxrkit.config.base import Array, Component, OpenFraction, Table, Use, valid_name
 from cxrkit.config.images import (
     AugmentationTable,
     ColumnRule,
@@ -24,12 +24,15 @@ __all__ = [
     "Configuration",
     "CropTable",
     "DataTable",
+    "EnsembleTable",
     "EvaluationTable",
     "ExplainTable",
     "NamedRule",
     "Primary",
+    "ReferTable",
     "RegexRule",
     "ReportTable",
+    "RobustnessTable",
     "RunTable",
     "TaskTable",
     "ThresholdTable",
@@ -41,6 +44,10 @@ CamMethod = Literal[
     "GradCAM", "GradCAMpp", "SmoothGradCAMpp", "XGradCAM", "LayerCAM", "CAM", "ScoreCAM", "SSCAM", "ISCAM", "none"
 ]
 Primary = Literal["roc_auc", "average_precision", "accuracy", "balanced_accuracy", "sensitivity", "specificity"]
+Goal = Literal[
+    "roc_auc", "average_precision", "sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy"
+]
+Corruption = Literal["rotation", "blur", "noise", "contrast", "gamma", "jpeg", "marker"]
 
 
 class RunTable(Table):
@@ -56,14 +63,22 @@ class RunTable(Table):
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field("auto", description="CPU threads of the network.")
 
 
+class ReferTable(Table):
+    """``refer``: two more thresholds on validation; what lies between them is uncertain and referred."""
+
+    sensitivity: OpenFraction = Field(description="Of the lower threshold; below it an image is called negative.")
+    specificity: OpenFraction = Field(description="Of the upper threshold; from it on an image is called positive.")
+
+
 class ThresholdTable(Table):
     """``[threshold]``: how the decision threshold is chosen, always on validation."""
 
     rule: Literal["fixed", "youden", "sensitivity", "specificity", "cost"] = "youden"
-    value: Fraction | None = Field(None, description="For fixed.")
+    value: float | None = Field(None, description="For fixed: a probability, or a score in its own range.")
     target: OpenFraction | None = Field(None, description="For sensitivity and specificity.")
     false_negative: Annotated[float, Field(gt=0)] | None = Field(None, description="For cost: of one missed case.")
     false_positive: Annotated[float, Field(gt=0)] | None = Field(None, description="For cost: of one false alarm.")
+    refer: ReferTable | None = Field(None, description="An uncertain zone beside the threshold.")
 
     @model_validator(mode="after")
     def _parameters(self) -> "ThresholdTable":
@@ -97,6 +112,9 @@ class TaskTable(Table):
     time_limit: Annotated[float, Field(gt=0)] | None = Field(None, description="Hours that one training may take.")
     predictions: dict[str, str] | None = Field(None, description="Set name to CSV file, in place of a model.")
     columns: dict[str, str] = Field({}, description="cxrkit's column to the file's, where they are named otherwise.")
+    labels: dict[str, str] | None = Field(None, description="Set name to CSV file of labels, where they stand apart.")
+    label_columns: dict[str, str] = Field({}, description="cxrkit's column to the labels file's.")
+    join: Literal["image", "study"] = Field("image", description="The column that labels are joined by.")
     threshold: ThresholdTable | None = Field(None, description="In place of [threshold].")
     augmentation: AugmentationTable | None = Field(None, description="In place of [augmentation].")
 
@@ -133,6 +151,26 @@ class TaskTable(Table):
         return self
 
 
+class EnsembleTable(Table):
+    """``[[ensemble]]``: several tasks as one, from their predictions alone."""
+
+    name: str
+    members: Array[str] = Field(min_length=2, description="Names of tasks.")
+    method: Literal["mean", "logit-mean", "validation-weighted"] = Field(
+        "logit-mean", description="mean: of the probabilities; validation-weighted: by what is best on validation."
+    )
+    threshold: ThresholdTable | None = Field(None, description="In place of [threshold].")
+
+    _usable_as_folder = field_validator("name")(valid_name)
+
+    @field_validator("members")
+    @classmethod
+    def _all_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"must all differ, got {list(value)}")
+        return value
+
+
 class EvaluationTable(Table):
     """``[evaluation]``: figures, intervals, comparison."""
 
@@ -142,7 +180,15 @@ class EvaluationTable(Table):
     reference: str | None = Field(None, description="Task that the others are compared with; else every pair.")
     prevalence: OpenFraction | None = Field(None, description="For predictive values beside the test set's own.")
     subgroups: Array[str] = Field((), description="Columns of the manifest.")
-    reporters: Array[Component] = Field((Use(use="classification"),), min_length=1, description="Metric plugins.")
+    acceptance: dict[Goal, OpenFraction] = Field({}, description="Figure to the goal that its lower bound must reach.")
+    non_inferiority: dict[Primary, OpenFraction] = Field(
+        {}, description="Figure to the margin by which a task may fall behind the reference."
+    )
+    reporters: Array[Component] = Field(
+        (Use(use="classification"),),
+        min_length=1,
+        description="Metric plugins.",
+    )
 
 
 class ExplainTable(Table):
@@ -152,6 +198,19 @@ class ExplainTable(Table):
     layer: str | None = Field(None, description="Dotted name of the layer; found by itself by default.")
     most: int = Field(40, ge=0, description="Images shown at most, errors first.")
     correct: int = Field(8, ge=0, description="How many of them are correct examples.")
+    sample: int = Field(60, ge=0, description="Images, drawn blindly, that the maps are checked on; 0 for no checks.")
+
+
+class RobustnessTable(Table):
+    """``[robustness]``: the test set again under corruptions, and without what should not matter."""
+
+    tasks: Array[str] = Field((), description="Trained tasks; all by default.")
+    corruptions: Array[Corruption] = Field(
+        ("rotation", "blur", "noise", "contrast", "gamma", "jpeg", "marker"), description="What is done to the images."
+    )
+    severities: Array[Annotated[int, Field(ge=1, le=5)]] = Field((1, 3, 5), description="1 is slight, 5 is severe.")
+    most: int | None = Field(None, ge=10, description="Test images at most, drawn by patient; all by default.")
+    shortcuts: bool = Field(True, description="Also mask the borders, and the corners where markers are.")
 
 
 class ReportTable(Table):
@@ -170,9 +229,11 @@ class Configuration(Table):
     data: DataTable | None = None
     augmentation: AugmentationTable = AugmentationTable()
     task: Array[TaskTable] = Field(min_length=1)
+    ensemble: Array[EnsembleTable] = ()
     threshold: ThresholdTable = ThresholdTable()
     evaluation: EvaluationTable = EvaluationTable()
     explain: ExplainTable = ExplainTable()
+    robustness: RobustnessTable | None = None
     report: ReportTable = ReportTable()
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
@@ -189,9 +250,6 @@ class Configuration(Table):
 
 
 LATER: dict[str, str] = {
-    "robustness": "corrupted test sets",
-    "ensemble": "ensembles of tasks",
-    "evaluation.acceptance": "acceptance goals",
     "report.templates": "templates of your own",
     "report.logo": "a logo",
     "report.pseudonyms": "pseudonyms",

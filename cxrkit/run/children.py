@@ -21,7 +21,7 @@ _SECONDS_PER_HOUR = 3600.0
 
 
 def carry_out(
-    work: Literal["train", "explain"],
+    work: Literal["train", "explain", "robustness", "checkpoint"],
     plan: Path,
     log: Path,
     hear: Callable[[Event], None],

@@ -1,4 +1,6 @@
-"""The process that trains or explains: ``python -m cxrkit.training.child train|explain PLAN.json [--watch-parent]``.
+"""The process that needs torch: ``python -m cxrkit.training.child WORK PLAN.json [--watch-parent]``.
+
+WORK is ``train``, ``explain``, ``robustness`` or ``checkpoint``.
 
 With ``--watch-parent`` it ends when its standard input does: when the process that started it is gone. Its standard
 output carries events alone, one JSON a line (:data:`cxrkit.plans.Event`); everything else goes to standard error. Exit
@@ -12,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from cxrkit.errors import CxrkitError, InputError
-from cxrkit.plans import ExplainPlan, Failed, Finished, TrainingPlan
+from cxrkit.plans import CheckpointPlan, ExplainPlan, Failed, Finished, RobustnessPlan, TrainingPlan
 from cxrkit.training.events import Events
 
 INTERRUPTED = 130
@@ -48,8 +50,13 @@ def _carry_out(arguments: list[str], events: Events) -> None:
             _train(Path(plan), events)
         case ["explain", plan]:
             _explain(Path(plan), events)
+        case ["robustness", plan]:
+            _corrupt(Path(plan), events)
+        case ["checkpoint", plan]:
+            _predict(Path(plan), events)
         case _:
-            raise InputError(f"cxrkit.training.child: got {arguments}, allowed are train PLAN and explain PLAN")
+            works = "train, explain, robustness and checkpoint"
+            raise InputError(f"cxrkit.training.child: got {arguments}, allowed are {works}, each with a PLAN")
 
 
 def _train(plan: Path, events: Events) -> None:
@@ -67,6 +74,22 @@ def _explain(plan: Path, events: Events) -> None:
     from cxrkit.training.explain import explain
 
     explain(read, events.tell)
+
+
+def _corrupt(plan: Path, events: Events) -> None:
+    read = RobustnessPlan.read(plan)
+    events.divert_descriptor()
+    from cxrkit.training.robustness import predict_corrupted
+
+    predict_corrupted(read, events.tell)
+
+
+def _predict(plan: Path, events: Events) -> None:
+    read = CheckpointPlan.read(plan)
+    events.divert_descriptor()
+    from cxrkit.training.checkpoints import predict_checkpoint
+
+    predict_checkpoint(read, events.tell)
 
 
 def _failure(error: Exception) -> Failed:
