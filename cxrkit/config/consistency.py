@@ -25,6 +25,11 @@ def problems(document: Mapping[str, Any]) -> list[Problem]:
         *_unknown_reference(document),
         *(problem for index, task in _tasks(document) for problem in _predictions(task, index, document)),
         *(problem for index, task in _tasks(document) for problem in _columns(task, index)),
+        *(problem for index, task in _tasks(document) for problem in _labels(task, index)),
+        *(problem for index, task in _tasks(document) for problem in _probability(task, index, document)),
+        *(problem for index, one in _ensembles(document) for problem in _members(one, index, document)),
+        *_robust_tasks(document),
+        *_margins(document),
     ]
 
 
@@ -33,10 +38,24 @@ def names(document: Mapping[str, Any]) -> list[str]:
     return [task["name"] for _, task in _tasks(document) if isinstance(task.get("name"), str)]
 
 
+def _evaluated(document: Mapping[str, Any]) -> list[str]:
+    """List the names of the tasks and ensembles that have one."""
+    ensembles = [one["name"] for _, one in _ensembles(document) if isinstance(one.get("name"), str)]
+    return names(document) + ensembles
+
+
 def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    tasks = document.get("task")
-    if isinstance(tasks, list):
-        yield from ((index, task) for index, task in enumerate(tasks) if isinstance(task, Mapping))
+    yield from _array(document, "task")
+
+
+def _ensembles(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    yield from _array(document, "ensemble")
+
+
+def _array(document: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    tables = document.get(key)
+    if isinstance(tables, list):
+        yield from ((index, table) for index, table in enumerate(tables) if isinstance(table, Mapping))
 
 
 def _no_tasks(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -50,10 +69,11 @@ def _no_tasks(document: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _same_names(document: Mapping[str, Any]) -> Iterator[Problem]:
-    folders = Counter(name.lower() for name in names(document))  # some file systems take no notice of case
+    known = _evaluated(document)
+    folders = Counter(name.lower() for name in known)  # some file systems take no notice of case
     for name, count in folders.items():
         if count > 1:
-            alike = " and ".join(f'"{each}"' for each in names(document) if each.lower() == name)
+            alike = " and ".join(f'"{each}"' for each in known if each.lower() == name)
             yield ("task",), f"names must differ, also by more than upper and lower case, got {alike}"
 
 
@@ -70,8 +90,9 @@ def _missing_data(document: Mapping[str, Any]) -> Iterator[Problem]:
 def _unknown_reference(document: Mapping[str, Any]) -> Iterator[Problem]:
     table = document.get("evaluation")
     reference = table.get("reference") if isinstance(table, Mapping) else None
-    if isinstance(reference, str) and reference not in names(document):
-        yield ("evaluation", "reference"), f'unknown task "{reference}", {nearest(reference, names(document))}'
+    known = _evaluated(document)
+    if isinstance(reference, str) and reference not in known:
+        yield ("evaluation", "reference"), f'unknown task "{reference}", {nearest(reference, known)}'
 
 
 def _predictions(task: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -81,13 +102,87 @@ def _predictions(task: Mapping[str, Any], index: int, document: Mapping[str, Any
     for key in task:
         if key in TaskTable.model_fields and key not in OF_PREDICTIONS:
             yield ("task", index, key), "means nothing for a task of predictions, which trains nothing"
-    table = task.get("threshold", document.get("threshold", {}))
-    if "val" not in files and isinstance(table, Mapping) and table.get("rule", "youden") != "fixed":
-        rule = table.get("rule", "youden")
-        needed = 'predictions for val, or threshold = { rule = "fixed", value = … }'
-        yield ("task", index, "threshold"), f'rule "{rule}" chooses on validation, so it needs {needed}'
+    if "val" not in files and not _decides(task):
+        yield from _chosen_without_validation(task, ("task", index), document)
+
+
+def _decides(task: Mapping[str, Any]) -> bool:
+    """Say whether a task brings bare decisions, which need no threshold."""
+    columns = task.get("columns")
+    return isinstance(columns, Mapping) and "decision" in columns
+
+
+def _chosen_without_validation(table: Mapping[str, Any], at: KeyPath, document: Mapping[str, Any]) -> Iterator[Problem]:
+    threshold = table.get("threshold", document.get("threshold", {}))
+    if not isinstance(threshold, Mapping):
+        return
+    needed = 'predictions for val, or threshold = { rule = "fixed", value = … }'
+    rule = threshold.get("rule", "youden")
+    if rule != "fixed":
+        yield (*at, "threshold"), f'rule "{rule}" chooses on validation, so it needs {needed}'
+    elif "refer" in threshold:
+        yield (*at, "threshold", "refer"), "is chosen on validation, so it needs predictions for val"
 
 
 def _columns(task: Mapping[str, Any], index: int) -> Iterator[Problem]:
     if "columns" in task and "predictions" not in task:
         yield ("task", index, "columns"), "means nothing for a task without predictions"
+
+
+def _labels(task: Mapping[str, Any], index: int) -> Iterator[Problem]:
+    files, labels = task.get("predictions"), task.get("labels")
+    if not isinstance(labels, Mapping):
+        for key in {"label_columns", "join"} & set(task):
+            yield ("task", index, key), "means nothing for a task without labels"
+    elif isinstance(files, Mapping):
+        for name in labels:
+            if name not in files:
+                yield ("task", index, "labels", name), f"has no predictions of its own, {nearest(str(name), files)}"
+
+
+def _probability(task: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check what a fixed threshold of a model can be; a vendor's score has a range of its own."""
+    own = "threshold" in task
+    table = task.get("threshold", document.get("threshold"))
+    value = table.get("value") if isinstance(table, Mapping) else None
+    if "model" in task and isinstance(value, int | float) and not 0 <= value <= 1:
+        at: KeyPath = ("task", index, "threshold", "value") if own else ("threshold", "value")
+        yield at, f"must be a probability from 0 to 1, got {found(value)}"
+
+
+def _members(ensemble: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
+    members = ensemble.get("members")
+    if not isinstance(members, list):
+        return
+    tasks = {task.get("name"): task for _, task in _tasks(document)}
+    for place, member in enumerate(members):
+        if isinstance(member, str) and member not in tasks:
+            yield ("ensemble", index, "members", place), f'unknown task "{member}", {nearest(member, names(document))}'
+    lacking = [name for name in members if isinstance(name, str) and _lacks_validation(tasks.get(name, {}))]
+    if not lacking:
+        return
+    yield from _chosen_without_validation(ensemble, ("ensemble", index), document)
+    if ensemble.get("method") == "validation-weighted":
+        yield ("ensemble", index, "method"), f'weighs by validation, and "{lacking[0]}" has no predictions for val'
+
+
+def _lacks_validation(task: Mapping[str, Any]) -> bool:
+    files = task.get("predictions")
+    return "model" not in task and isinstance(files, Mapping) and "val" not in files
+
+
+def _robust_tasks(document: Mapping[str, Any]) -> Iterator[Problem]:
+    table = document.get("robustness")
+    trained = [task["name"] for _, task in _tasks(document) if "model" in task and isinstance(task.get("name"), str)]
+    if isinstance(table, Mapping) and not trained:
+        yield ("robustness",), "corrupts images and predicts them again, so it needs a task with a model"
+    wanted = table.get("tasks") if isinstance(table, Mapping) else None
+    for place, name in enumerate(wanted if isinstance(wanted, list) else ()):
+        if isinstance(name, str) and name not in trained:
+            yield ("robustness", "tasks", place), f'no task with a model is named "{name}", {nearest(name, trained)}'
+
+
+def _margins(document: Mapping[str, Any]) -> Iterator[Problem]:
+    table = document.get("evaluation")
+    if isinstance(table, Mapping) and table.get("non_inferiority") and "reference" not in table:
+        yield ("evaluation", "non_inferiority"), "is to a task, so it needs evaluation.reference"

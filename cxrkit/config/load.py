@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cxrkit.config import consistency
 from cxrkit.config.merging import merged_task
-from cxrkit.config.origin import KeyPath, Origin, label, with_selectors
+from cxrkit.config.origin import NAMED, KeyPath, Origin, label, with_selectors
 from cxrkit.config.problems import found, sentences
 from cxrkit.config.reading import apply_set, read_toml
 from cxrkit.config.schema import LATER, Configuration, TaskTable
@@ -106,10 +106,11 @@ def _validated(document: dict[str, Any]) -> tuple[Configuration | None, Problems
 
 
 def _labelled(path: KeyPath, document: Mapping[str, Any]) -> KeyPath:
-    """Put a task's label in the place of its index."""
-    tasks = document.get("task")
-    if len(path) > 1 and path[0] == "task" and isinstance(path[1], int) and isinstance(tasks, list):
-        return ("task", label(tasks[path[1]], path[1]), *path[2:])
+    """Put a task's or an ensemble's label in the place of its index."""
+    if len(path) > 1 and path[0] in NAMED and isinstance(path[1], int):
+        tables = document.get(str(path[0]))
+        if isinstance(tables, list):
+            return (path[0], label(tables[path[1]], path[1]), *path[2:])
     return path
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
+NAMED = ("task", "ensemble")  # arrays whose tables are called by their names
 SELECTORS = ("use", "rule")  # keys that decide what the rest of their table means
 
 
@@ -47,8 +48,8 @@ class Origin:
 
 def shown(path: Sequence[str | int]) -> str:
     """Write a key path as a user would say it: ``task "transfer": trainer.learning_rate``."""
-    if path[:1] == ("task",) and len(path) > 1:
-        return f"task {path[1]}{_dotted(path[2:], before=': ')}"
+    if path[0] in NAMED and len(path) > 1:
+        return f"{path[0]} {path[1]}{_dotted(path[2:], before=': ')}"
     if path[:1] == ("defaults",):
         return f"defaults{_dotted(path[1:], before=': ')}"
     return _dotted(path)

@@ -31,7 +31,7 @@ _BOUNDS = {
     "literal_error": "{expected}",
 }
 _COUNTS = {
-    "too_short": "needs at least {min_length} item, got {actual_length}",
+    "too_short": "needs at least {min_length} item{plural}, got {actual_length}",
     "too_long": "takes at most {max_length} items, got {actual_length}",
 }
 
@@ -97,7 +97,8 @@ def _sentence(errors: list[ErrorDetails], root: type[BaseModel]) -> str:
     if error["type"] == "form":
         return f"{error['msg']}, got {found(error['input'])}"
     if error["type"] in _COUNTS:
-        return _COUNTS[error["type"]].format(**error["ctx"])
+        plural = "" if error["ctx"].get("min_length") == 1 else "s"
+        return _COUNTS[error["type"]].format(plural=plural, **error["ctx"])
     allowed = dict.fromkeys(_allowed(each) for each in errors)
     return f"must be {' or '.join(allowed)}, got {found(error['input'])}"
 

@@ -58,10 +58,23 @@ primary = "roc_auc"
 reference = "scratch"
 prevalence = 0.10
 subgroups = ["pathogen"]
+acceptance = { sensitivity = 0.95, specificity = 0.8 }
+non_inferiority = { roc_auc = 0.02 }
+
+[[ensemble]]
+name = "both"
+members = ["scratch", "transfer"]
+method = "validation-weighted"
 
 [explain]
 method = "GradCAM"
 most = 10
+
+[robustness]
+tasks = ["transfer"]
+corruptions = ["noise", "rotation"]
+severities = [2]
+most = 100
 
 [report]
 formats = ["html", "pdf", "txt"]
@@ -70,9 +83,6 @@ authors = ["A. Student"]
 institution = "A hospital"
 """
 PLACES = {
-    "robustness": "[robustness]\ncorruptions = ['noise']",
-    "ensemble": "[[ensemble]]\nname = 'both'\nmembers = ['scratch', 'transfer']",
-    "evaluation.acceptance": "acceptance = { sensitivity = 0.95 }",
     "report.templates": "templates = 'mine'",
     "report.logo": "logo = 'logo.png'",
     "report.pseudonyms": "pseudonyms = true",
@@ -89,6 +99,9 @@ def test_every_table_of_the_file_is_read(load):
     assert configuration.augmentation.random_resized_crop.scale == (0.7, 1.0)
     assert configuration.data.validation.fraction == 0.1
     assert configuration.data.groups.rule == "kermany"
+    assert configuration.ensemble[0].members == ("scratch", "transfer")
+    assert configuration.evaluation.acceptance == {"sensitivity": 0.95, "specificity": 0.8}
+    assert configuration.robustness.severities == (2,)
 
 
 def test_a_configuration_survives_its_own_json(load):
@@ -154,5 +167,6 @@ def test_a_task_that_is_asked_for_must_exist_and_the_others_are_kept(load, probl
 
 
 def test_the_whole_file_is_checked_although_one_task_is_asked_for(problems):
-    text = WHOLE.replace("value = 0.35", "value = 35")
-    assert problems(text, only=["scratch"]) == ['tasks.toml: task "vendor": threshold.value: must be at most 1, got 35']
+    text = WHOLE.replace("value = 0.35", 'value = "high"')
+    told = 'tasks.toml: task "vendor": threshold.value: must be a number, got "high"'
+    assert problems(text, only=["scratch"]) == [told]

@@ -96,7 +96,8 @@ def test_a_problem_of_the_defaults_is_told_once_and_there(problems):
         'tasks.toml: defaults: epocs: unknown key, did you mean "epochs"?',
         (
             "tasks.toml: defaults: name: unknown key, allowed are augmentation, batch_size, columns, epochs, "
-            "imbalance, model, precision, predictions, represent, seeds, threshold, time_limit, trainer"
+            "imbalance, join, label_columns, labels, model, precision, predictions, represent, seeds, threshold, "
+                "time_limit, trainer"
         ),
         "tasks.toml: defaults: epochs: must be at least 1, got 0",
         "tasks.toml: defaults: seeds[0]: must be at least 0, got -1",

@@ -31,7 +31,8 @@ def test_all_problems_are_told_at_once(problems):
         'tasks.toml: task "transfer": epochs: must be at least 1, got 0',
         (
             'tasks.toml: task "transfer": learning_rate: unknown key, allowed are augmentation, batch_size, columns, '
-            "epochs, imbalance, model, name, precision, predictions, represent, seeds, threshold, time_limit, trainer"
+            "epochs, imbalance, join, label_columns, labels, model, name, precision, predictions, represent, seeds, "
+            "threshold, time_limit, trainer"
         ),
         "tasks.toml: task 2: name: is missing",
         "tasks.toml: task 2: model: must be a table, got 3",

@@ -66,7 +66,7 @@ def test_the_last_of_two_sets_wins(load, two):
         ("rn.seed=1", 'unknown key, did you mean "run"?'),
         ("run.seed.x=1", "must be a whole number, got a table"),
         ("evaluation.reference=nobody", 'unknown task "nobody", allowed are scratch, v1.5'),
-        ("robustness.most=3", "a later release brings corrupted test sets, leave the key out until then"),
+        ("robustness.most=3", "must be at least 10, got 3"),
     ],
 )
 def test_a_wrong_set_is_told_as_the_place(problems, two, text, problem):
