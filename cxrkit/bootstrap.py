@@ -1,6 +1,8 @@
 """The bootstrap by patient: whole patients are drawn again, within strata of what their images show."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,8 @@ Statistic = Callable[["Resamples"], FloatArray]
 """Maps a block of r resamples to float64[r, figures], NaN where a figure cannot be computed."""
 
 BLOCK = 200_000  # cells of a block, so that its arrays stay in the cache
+ROUNDING = 1e-12
+MOST_THREADS = 8  # each holds a block's arrays, which are large where there are a million images
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,34 @@ def strata(truth: NDArray[np.bool_], patients: IntArray) -> IntArray:
 def bootstrap(statistic: Statistic, patients: IntArray, groups: IntArray, *, resamples: int, seed: int) -> FloatArray:
     """Evaluate a statistic on samples of patients drawn with replacement within strata (Efron & Tibshirani 1993).
 
+    Blocks of resamples are drawn and evaluated side by side, each from a generator of its own.
+
     Args:
-        statistic: of a block of resamples.
+        statistic: of a block of resamples; called from several threads.
         patients: int64[n], numbers 0, 1, … without gaps.
         groups: int64[patients], each patient's stratum, whose size every resample keeps.
         resamples: how many.
-        seed: fixes the result to the last digit, whatever the size of the machine.
+        seed: fixes the result to the last digit, whatever the number of threads.
 
     Returns:
         float64[resamples, figures].
     """
-    rng = np.random.default_rng(seed)
-    return np.concatenate([statistic(block) for block in _blocks(rng, patients, groups, resamples)])
+    rows = max(1, BLOCK // len(patients))
+    sizes = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+
+    def evaluated(number: int) -> FloatArray:
+        rng = np.random.default_rng([seed, number])
+        drawn = np.zeros((sizes[number], len(groups)))
+        for group in members:
+            drawn[:, group] = _draw(rng, sizes[number], len(group))
+        return statistic(Resamples(drawn, patients))
+
+    threads = min(os.cpu_count() or 1, MOST_THREADS, len(sizes))
+    if threads == 1:
+        return np.concatenate([evaluated(number) for number in range(len(sizes))])
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(evaluated, range(len(sizes)))))
 
 
 def percentiles(drawn: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
@@ -69,24 +89,15 @@ def percentiles(drawn: FloatArray, level: float) -> tuple[FloatArray, FloatArray
         level: of confidence.
 
     Returns:
-        Two float64[figures]; NaN where fewer than half of the resamples have the figure.
+        Two float64[figures], equal where all resamples are; NaN where fewer than half of them have the figure.
     """
     enough = np.isfinite(drawn).mean(axis=0) > 0.5  # noqa: PLR2004  # less is no picture of the distribution
     bounds = np.full((2, drawn.shape[1]), np.nan)
     if enough.any():
         bounds[:, enough] = np.nanquantile(drawn[:, enough], [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return bounds[0], bounds[1]
-
-
-def _blocks(rng: np.random.Generator, patients: IntArray, groups: IntArray, resamples: int) -> Iterator[Resamples]:
-    rows = max(1, BLOCK // len(patients))
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    for start in range(0, resamples, rows):
-        number = min(rows, resamples - start)
-        drawn = np.zeros((number, len(groups)))
-        for group in members:
-            drawn[:, group] = _draw(rng, number, len(group))
-        yield Resamples(drawn, patients)
+    # Resamples that differ by rounding alone are one value, in whatever order their sums were taken.
+    low, high = bounds
+    return low, np.where(high - low > ROUNDING, high, low)
 
 
 def _draw(rng: np.random.Generator, number: int, size: int) -> IntArray:

@@ -5,7 +5,7 @@ counts the images without a result, which are wrong whatever they show. Leading 
 has no denominator is NaN in an array and None as a number.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +46,15 @@ class PrecisionRecallCurve(NamedTuple):
 
 
 class CalibrationBins(NamedTuple):
-    """Bins of equal width over 0 … 1 that hold any image.
+    """Bins of probabilities that hold any image.
 
     Attributes:
-        lower: float64[b], lower edges.
+        lower: float64[b], lower edges, which belong to the bin.
         upper: float64[b], upper edges.
         n: int64[b], images.
         positives: int64[b], images that show the positive class.
         mean_predicted: float64[b], mean probability of the positive class.
+        place: int64[n], the bin of each image.
     """
 
     lower: FloatArray
@@ -61,6 +62,7 @@ class CalibrationBins(NamedTuple):
     n: IntArray
     positives: IntArray
     mean_predicted: FloatArray
+    place: IntArray
 
 
 def number(value: np.floating | float) -> float | None:
@@ -190,50 +192,73 @@ def brier(truth: BoolArray, score: FloatArray) -> float | None:
 class SortedScores:
     """Scores sorted once, so that many resamples are evaluated at the cost of a few cumulative sums each."""
 
-    def __init__(self, truth: BoolArray, score: FloatArray) -> None:
-        """Take bool[n] truth and float64[n] finite scores."""
-        self._order = np.argsort(-score, kind="stable")
-        self._truth = truth[self._order].astype(np.float64)
-        falling = score[self._order]
+    def __init__(self, truth: BoolArray, score: FloatArray, patients: IntArray | None = None) -> None:
+        """Sort the scores.
+
+        Args:
+            truth: bool[n].
+            score: float64[n], finite.
+            patients: int64[n], numbers of the patients that weights will be given of; by default weights are of images.
+        """
+        order = np.argsort(-score, kind="stable")
+        self._truth = truth[order]
+        falling = score[order]
         # The last image of each group of equal scores.
         self._ends = (
             np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1) if len(falling) else np.array([], int)
         )
         self.thresholds: FloatArray = falling[self._ends]
+        self._place = order if patients is None else patients[order]
+        self._positives, self._negatives = self._place[self._truth], self._place[~self._truth]
+        # Of each positive: negatives that score higher, and those that score at least as high; positives alike.
+        self._higher, self._as_high, self._positives_as_high = self._neighbours()
+
+    def _neighbours(self) -> tuple[IntArray, IntArray, IntArray]:
+        starts = np.append(0, self._ends[:-1] + 1)
+        group = np.repeat(np.arange(len(self._ends)), self._ends - starts[: len(self._ends)] + 1)[self._truth]
+        positives = np.append(0, np.cumsum(self._truth))
+        first, after = starts[group], self._ends[group] + 1
+        return first - positives[first], after - positives[after], positives[after]
 
     def counts(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Count true and false positives at each distinct score, from the highest down.
 
         Args:
-            weights: float64[r, n], how often each image is in each resample.
+            weights: float64[r, n] or [r, patients], how often each image or patient is in each resample.
 
         Returns:
             Two float64[r, m] arrays.
         """
-        sorted_weights = weights.take(self._order, axis=1)
-        everything = sorted_weights.cumsum(axis=1)
-        true = np.multiply(sorted_weights, self._truth, out=sorted_weights).cumsum(axis=1)
-        if len(self._ends) < len(self._order):
-            true, everything = true.take(self._ends, axis=1), everything.take(self._ends, axis=1)
+        sorted_weights = weights.take(self._place, axis=1)
+        everything = sorted_weights.cumsum(axis=1).take(self._ends, axis=1)
+        true = np.multiply(sorted_weights, self._truth).cumsum(axis=1).take(self._ends, axis=1)
         return true, everything - true
 
     def roc_auc(self, weights: FloatArray) -> FloatArray:
         """Area under the ROC curve of each resample: float64[r], NaN where a class is empty."""
-        true, false = self.counts(weights)
-        if not len(self._ends):
-            return np.full(len(weights), np.nan)
-        steps = np.diff(false, axis=1, prepend=0)
-        heights = true - np.diff(true, axis=1, prepend=0) / 2
-        return _ratio((steps * heights).sum(axis=1), true[:, -1] * false[:, -1])
+        positive, negative = weights.take(self._positives, axis=1), _running(weights.take(self._negatives, axis=1))
+        losses = negative.take(self._higher, axis=1)
+        losses += negative.take(self._as_high, axis=1)
+        lost = np.einsum("rp,rp->r", positive, losses) / 2
+        pairs = positive.sum(axis=1) * negative[:, -1]
+        return _ratio(pairs - lost, pairs)
 
     def average_precision(self, weights: FloatArray) -> FloatArray:
         """Average precision of each resample: float64[r], NaN where there are no positives."""
-        true, false = self.counts(weights)
-        if not len(self._ends):
-            return np.full(len(weights), np.nan)
-        called = true + false
-        shares = np.divide(true, called, out=np.zeros_like(true), where=called > 0)
-        return _ratio((np.diff(true, axis=1, prepend=0) * shares).sum(axis=1), true[:, -1])
+        positive = weights.take(self._positives, axis=1)
+        running = _running(positive)
+        true = running.take(self._positives_as_high, axis=1)
+        called = _running(weights.take(self._negatives, axis=1)).take(self._as_high, axis=1)
+        called += true
+        shares = np.divide(true, called, out=true, where=called > 0)
+        return _ratio(np.einsum("rp,rp->r", positive, shares), running[:, -1])
+
+
+def _running(values: FloatArray) -> FloatArray:
+    """Sum each row up to each column, from 0 on: float64[r, n + 1]."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    values.cumsum(axis=1, out=sums[:, 1:])
+    return sums
 
 
 def roc_curve(truth: BoolArray, score: FloatArray) -> RocCurve:
@@ -267,15 +292,23 @@ def precision_recall_curve(truth: BoolArray, score: FloatArray) -> PrecisionReca
     )
 
 
-def calibration_bins(truth: BoolArray, score: FloatArray, bins: int = 10) -> CalibrationBins:
+def calibration_bins(
+    truth: BoolArray, score: FloatArray, bins: int = 10, *, equal: Literal["width", "mass"] = "width"
+) -> CalibrationBins:
     """Group images by probability for a reliability diagram (DeGroot & Fienberg 1983).
 
     Args:
         truth: bool[n].
         score: float64[n], probabilities of the positive class.
-        bins: of equal width over 0 … 1; each holds its lower edge, the last one also 1.
+        bins: at most; each holds its lower edge, the last one its upper edge too.
+        equal: bins of equal ``width`` over 0 … 1, or between the quantiles of the scores, of equal ``mass``: images of
+            one score stay together.
     """
     edges = np.linspace(0, 1, bins + 1)
+    if equal == "mass":
+        edges = np.unique(np.quantile(score, edges)) if len(score) else edges
+        edges = np.append(edges, edges) if len(edges) == 1 else edges
+    bins = len(edges) - 1
     index = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, bins - 1)
     n = np.bincount(index, minlength=bins)
     held = n > 0
@@ -285,6 +318,7 @@ def calibration_bins(truth: BoolArray, score: FloatArray, bins: int = 10) -> Cal
         n=n[held],
         positives=np.bincount(index, weights=truth, minlength=bins).astype(np.int64)[held],
         mean_predicted=np.bincount(index, weights=score, minlength=bins)[held] / n[held],
+        place=(np.cumsum(held) - 1)[index],
     )
 
 

@@ -21,6 +21,7 @@ ORDER = [
     "calibration",
     "utility",
     "heterogeneity",
+    "multiplicity",
     "hookspecs",
     "options",
     "registry",

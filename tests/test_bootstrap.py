@@ -41,6 +41,20 @@ def test_the_same_seed_gives_the_same_digits_and_another_one_others(monkeypatch)
     assert draw(1).shape == (99, 1)
 
 
+def test_the_number_of_threads_changes_no_digit(monkeypatch):
+    groups, values = np.zeros(4, dtype=int), np.random.default_rng(0).normal(size=7)
+    monkeypatch.setattr(resampling, "BLOCK", 35)
+
+    def draw(threads):
+        monkeypatch.setattr(resampling.os, "cpu_count", lambda: threads)
+        return bootstrap(lambda block: (block.of_images @ values)[:, None], PATIENTS, groups, resamples=97, seed=3)
+
+    one = draw(1)
+    assert len(np.unique(one)) > 20
+    for threads in (None, 2, 5):
+        np.testing.assert_array_equal(draw(threads), one)
+
+
 def test_the_spread_of_a_mean_is_the_one_of_the_textbook():
     values = np.random.default_rng(0).normal(size=400)
     one_each = np.arange(400)

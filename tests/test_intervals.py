@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t, ttest_ind
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
@@ -84,6 +84,52 @@ def test_the_design_effect_is_the_ratio_of_the_cluster_robust_variance_of_statsm
     assert intervals.design_effect(success, patient) == pytest.approx(max(1, expected), rel=1e-9)
 
 
+@pytest.mark.parametrize("freedom", [1, 7.3, 400])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_students_quantile_and_p_value_are_scipys(freedom, level):
+    assert intervals.student_quantile(level, freedom) == pytest.approx(t.ppf((1 + level) / 2, freedom), rel=1e-9)
+    assert intervals.student_p_value(-2.1, freedom) == pytest.approx(2 * t.sf(2.1, freedom), rel=1e-9)
+
+
+@pytest.mark.parametrize(("shape", "n"), [("normal", 5), ("normal", 100), ("exponential", 200)])
+def test_degrees_of_freedom_tell_how_much_a_variance_varies(shape, n):
+    """By their definition: twice the squared mean of a variance over its variance, here of simulated variances."""
+    drawn = getattr(np.random.default_rng(0), f"standard_{shape}")((4000, n))
+    deviations = drawn - drawn.mean(axis=1, keepdims=True)
+    estimates = np.sum(deviations**2, axis=1)
+    expected = 2 * np.mean(estimates) ** 2 / np.var(estimates)
+    found = np.median([intervals.degrees_of_freedom(one) for one in deviations])
+    # The median sample underestimates the fourth powers of a skewed distribution; n - 1 would be 5 times too much.
+    assert 0.95 * expected < found < 2 * expected
+    assert shape == "normal" or expected < n / 4
+
+
+def test_few_patients_that_differ_from_the_rest_leave_few_degrees_of_freedom():
+    others = np.zeros(1000)
+    assert intervals.degrees_of_freedom(np.append(others, 1)) == pytest.approx(2, abs=0.01)
+    assert intervals.degrees_of_freedom(np.append(others, [1, -1])) == pytest.approx(4, abs=0.02)
+    assert intervals.degrees_of_freedom(np.repeat([1, -1], 500)) == 999
+    assert intervals.degrees_of_freedom(others) == 999
+
+
+def test_the_smaller_class_limits_the_degrees_of_freedom_as_in_welchs_test():
+    """With one model and no ties an area is a difference of two means, of the positives' and the negatives' ranks."""
+    truth, score = np.arange(400) < 6, np.random.default_rng(3).normal(size=400)
+    components = intervals.structural_components(truth, score[:, None])[1][:, 0]
+    expected = ttest_ind(components[truth], components[~truth], equal_var=False).df
+    assert intervals.auc_contrast(truth, score[:, None], np.arange(400), [1.0]).freedom == pytest.approx(
+        expected, rel=0.1
+    )
+
+
+def test_few_patients_widen_the_interval_of_a_proportion_by_students_quantile():
+    _, scores, patient = clustered(5, patients=12)
+    success = scores[:, 0] > 0
+    n = len(success) / intervals.design_effect(success, patient) * (norm.ppf(0.975) / t.ppf(0.975, 11)) ** 2
+    expected = proportion_confint(success.mean() * n, n, method="wilson")
+    assert intervals.proportion(success, patient).interval[:2] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_covariance_of_areas_is_obuchowskis_by_definition(ties):
     truth, scores, patient = clustered(1)
@@ -101,6 +147,44 @@ def test_with_one_image_per_patient_the_covariance_is_delongs():
     expected = np.cov(wins.mean(axis=1).T) / truth.sum() + np.cov(wins.mean(axis=0).T) / (~truth).sum()
     covariance = intervals.auc_covariance(truth, scores, np.arange(len(truth)))[1]
     np.testing.assert_allclose(covariance, expected, atol=1e-12)
+
+
+def test_the_area_of_hanley_and_mcneil_has_the_standard_error_that_stata_prints():
+    """Ratings of 109 CT images (Hanley & McNeil 1982, table I); area and DeLong interval of Stata's manual, roctab."""
+    counts = [33, 6, 6, 11, 2, 3, 2, 2, 11, 33]
+    truth, rating = np.repeat(np.arange(10) >= 5, counts), np.repeat(np.arange(10) % 5 + 1.0, counts)
+    area, covariance = intervals.auc_covariance(truth, rating[:, None], np.arange(109))
+    assert area[0] == pytest.approx(0.8932, abs=5e-5)
+    error = np.sqrt(covariance[0, 0])
+    assert error == pytest.approx(0.0307, abs=5e-5)
+    assert area[0] + norm.ppf([0.025, 0.975]) * error == pytest.approx([0.83295, 0.95339], abs=5e-6)
+
+
+@pytest.mark.parametrize("weights", [[1.0, 0.0], [1.0, -1.0]])
+def test_a_sum_of_areas_has_the_variance_and_freedom_of_the_definition(weights):
+    truth, scores, patient = clustered(6)
+    found = intervals.auc_contrast(truth, scores, patient, weights)
+    areas, covariance = naive_auc_covariance(truth, scores, patient)
+    assert found.areas == pytest.approx(areas, abs=1e-12)
+    assert found.variance == pytest.approx(weights @ covariance @ weights, abs=1e-12)
+    # Leaving a patient out moves the sum by about what the patient contributes to it.
+    without = [
+        naive_auc_covariance(truth[patient != one], scores[patient != one], patient[patient != one])[0] @ weights
+        for one in np.unique(patient)
+    ]
+    moved = np.mean(without) - np.array(without)
+    variance, fourth = np.sum(moved**2), np.sum(moved**4)
+    assert found.variance == pytest.approx(variance, rel=0.15)
+    assert found.freedom == pytest.approx(2 * variance**2 / (fourth - variance**2 / len(moved)), rel=0.15)
+
+
+def test_the_interval_of_an_area_is_students_on_the_logit_scale():
+    truth, scores, patient = clustered(7)
+    area, covariance = naive_auc_covariance(truth, scores[:, :1], patient)
+    freedom = intervals.auc_contrast(truth, scores[:, :1], patient, [1.0]).freedom
+    half = t.ppf(0.975, freedom) * np.sqrt(covariance[0, 0]) / (area[0] * (1 - area[0]))
+    bounds = 1 / (1 + np.exp(-np.log(area[0] / (1 - area[0])) - np.array([-half, half])))
+    assert intervals.auc_interval(truth, scores[:, 0], patient)[:2] == pytest.approx(bounds, abs=1e-12)
 
 
 def test_the_interval_of_an_area_names_its_method_and_lies_on_the_logit_scale():

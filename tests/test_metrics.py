@@ -43,6 +43,17 @@ def test_weighted_areas_are_scikit_learns_with_sample_weights(ties):
         assert precision == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_weights_of_patients_are_those_of_their_images(ties):
+    truth, score = scored(1, ties=ties)
+    patients = np.random.default_rng(3).integers(0, 90, len(truth))
+    weights = np.random.default_rng(2).integers(0, 4, (3, 90)).astype(float)
+    of_patients, of_images = metrics.SortedScores(truth, score, patients), metrics.SortedScores(truth, score)
+    for figure in ("roc_auc", "average_precision", "counts"):
+        found = getattr(of_patients, figure)(weights)
+        np.testing.assert_array_equal(found, getattr(of_images, figure)(weights[:, patients]))
+
+
 @pytest.mark.parametrize("k", [2, 3, 5])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_figures_of_decisions_are_scikit_learns(seed, k):
@@ -135,3 +146,26 @@ def test_calibration_bins_are_scikit_learns_and_hold_a_probability_of_1():
     np.testing.assert_allclose(bins.positives / bins.n, observed)
     np.testing.assert_allclose(bins.mean_predicted, predicted)
     assert bins.n.sum() == len(score)
+    assert (bins.lower[bins.place] <= score).all()
+    assert (score <= bins.upper[bins.place]).all()
+
+
+def test_bins_of_equal_mass_are_scikit_learns():
+    from sklearn.calibration import calibration_curve
+
+    truth, score = scored(4)
+    score = np.clip(score, 0.001 + np.arange(400) * 1e-6, 0.999 - np.arange(400) * 1e-6)  # no ties, no score on an edge
+    bins = metrics.calibration_bins(truth, score, equal="mass")
+    observed, predicted = calibration_curve(truth, score, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(bins.positives / bins.n, observed)
+    np.testing.assert_allclose(bins.mean_predicted, predicted)
+
+
+def test_equal_scores_stay_in_one_bin_of_equal_mass():
+    truth, score = np.arange(40) % 2 == 0, np.repeat([0.2, 0.2, 0.2, 0.9], 10)
+    bins = metrics.calibration_bins(truth, score, equal="mass")
+    assert bins.n.tolist() == [40] or bins.n.tolist() == [30, 10]
+    constant = metrics.calibration_bins(truth, np.full(40, 0.3), equal="mass")
+    assert (constant.n.tolist(), constant.mean_predicted.tolist()) == ([40], [pytest.approx(0.3)])
+    nothing = metrics.calibration_bins(truth[:0], score[:0], equal="mass")
+    assert nothing.n.tolist() == nothing.place.tolist() == []
