@@ -1,12 +1,19 @@
 """``cxrkit report``: the report of finished runs, or of anyone's predictions."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxrkit.errors import InputError
+
+if TYPE_CHECKING:
+    from cxrkit.evaluation.labels import Join
+    from cxrkit.report.inputs import Reading
+
 FORMATS = ("html", "pdf", "txt")
 DEFAULT_OUTPUT = Path("cxrkit-report")
-CONVENTIONAL = 0.5
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,31 +27,52 @@ CONVENTIONAL = 0.5
 @click.option("--positive", metavar="CLASS", help="For prediction files: the class that is detected.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
-    help="For prediction files: from which probability on an image is positive; the conventional 0.5 by default.",
+    type=float,
+    help="For prediction files: from which probability or score on an image is positive; of probabilities the "
+    "conventional 0.5 by default.",
 )
-def command(
-    *,
-    inputs: tuple[Path, ...],
-    output: Path | None,
-    formats: tuple[str, ...],
-    positive: str | None,
-    threshold: float | None,
-) -> None:
+@click.option(
+    "--prevalence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="For prediction files: share of positives that predictive values are also given for.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=THEIRS",
+    help="For prediction files: what they call a column, as in image=sop_uid; repeatable.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="For prediction files: the file of labels, where they stand apart.",
+)
+@click.option(
+    "--label-column",
+    "label_columns",
+    multiple=True,
+    metavar="NAME=THEIRS",
+    help="What the file of labels calls image, study, label or patient; repeatable.",
+)
+@click.option("--join", type=click.Choice(("image", "study")), help="What labels are joined by; image by default.")
+def command(*, inputs: tuple[Path, ...], output: Path | None, formats: tuple[str, ...], **of_predictions: Any) -> None:
     """Write the report of one or more finished runs, or of prediction files (one model each).
 
     A prediction file has the columns image, label and p_CLASS (for two classes the positive one's is enough), and
-    patient where there is one. What it becomes, a run directory, is kept in the report's folder as run/.
+    patient where there is one. In place of p_CLASS it may have score, a number that only ranks, or decision, a class
+    or 0 and 1; the report then says what cannot be told. What the files become, a run directory, is kept in the
+    report's folder as run/.
     """
     from cxrkit.report import write
     from cxrkit.report.inputs import are_predictions, from_predictions, open_runs
 
     if are_predictions(inputs):
         folder = output or DEFAULT_OUTPUT
-        value = CONVENTIONAL if threshold is None else threshold
-        runs = [from_predictions(inputs, folder / "run", positive=positive, threshold=value, warn=_warn)]
+        runs = [from_predictions(inputs, folder / "run", _reading(**of_predictions), warn=_warn)]
     else:
-        _refuse(positive=positive, threshold=threshold)
+        _refuse(**of_predictions)
         runs = open_runs(inputs, _warn)
         folder = output or (runs[0].report if len(runs) == 1 else DEFAULT_OUTPUT)
     written, warnings = write(runs, folder, formats or FORMATS, strict_pdf=set(formats) == {"pdf"})
@@ -54,14 +82,36 @@ def command(
         click.echo(path)
 
 
+def _reading(*, columns: Sequence[str], label_columns: Sequence[str], join: "Join | None", **others: Any) -> "Reading":
+    from cxrkit.report.inputs import Reading
+
+    return Reading(
+        columns=_mapping("--column", columns),
+        label_columns=_mapping("--label-column", label_columns),
+        join=join or "image",
+        **others,
+    )
+
+
+def _mapping(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Read ``image=sop_uid`` and its like."""
+    pairs = [[part.strip() for part in text.split("=", 1)] for text in texts]
+    wrong = [text for text, pair in zip(texts, pairs, strict=True) if len(pair) < 2 or not all(pair)]  # noqa: PLR2004 - a pair
+    names = [pair[0] for pair in pairs]
+    problems = [f'{option}: "{text}" is no NAME=THEIRS, as in image=sop_uid' for text in wrong]
+    problems += [f'{option}: "{name}" is given twice, once is allowed' for name in {*names} if names.count(name) > 1]
+    if problems:
+        raise InputError(*problems)
+    return dict(pairs)
+
+
 def _refuse(**options: object) -> None:
     """Refuse options of prediction files for runs, whose thresholds and classes are recorded."""
-    from cxrkit.errors import InputError
-
+    names = {"columns": "column", "label_columns": "label-column"}
     given = [
-        f"--{name}: is for prediction files, a run directory has its own"
+        f"--{names.get(name, name)}: is for prediction files, a run directory has its own"
         for name, value in options.items()
-        if value is not None
+        if value not in (None, ())
     ]
     if given:
         raise InputError(*given)

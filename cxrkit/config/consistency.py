@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cxrkit.config.columns import wrong_columns, wrong_label_columns
 from cxrkit.config.merging import OF_PREDICTIONS
 from cxrkit.config.origin import KeyPath
 from cxrkit.config.problems import found
@@ -102,24 +103,27 @@ def _predictions(task: Mapping[str, Any], index: int, document: Mapping[str, Any
     for key in task:
         if key in TaskTable.model_fields and key not in OF_PREDICTIONS:
             yield ("task", index, key), "means nothing for a task of predictions, which trains nothing"
-    if "val" not in files and not _decides(task):
-        yield from _chosen_without_validation(task, ("task", index), document)
+    if "val" not in files and not _gives(task, "decision"):  # which needs no threshold
+        bare = ', or columns = { decision = "…" } for bare decisions'
+        yield from _chosen_without_validation(task, ("task", index), document, bare)
 
 
-def _decides(task: Mapping[str, Any]) -> bool:
-    """Say whether a task brings bare decisions, which need no threshold."""
+def _gives(task: Mapping[str, Any], column: str) -> bool:
+    """Say whether a task of predictions maps a column: ``score``, ``decision``."""
     columns = task.get("columns")
-    return isinstance(columns, Mapping) and "decision" in columns
+    return isinstance(columns, Mapping) and column in columns
 
 
-def _chosen_without_validation(table: Mapping[str, Any], at: KeyPath, document: Mapping[str, Any]) -> Iterator[Problem]:
+def _chosen_without_validation(
+    table: Mapping[str, Any], at: KeyPath, document: Mapping[str, Any], otherwise: str = ""
+) -> Iterator[Problem]:
     threshold = table.get("threshold", document.get("threshold", {}))
     if not isinstance(threshold, Mapping):
         return
     needed = 'predictions for val, or threshold = { rule = "fixed", value = … }'
     rule = threshold.get("rule", "youden")
     if rule != "fixed":
-        yield (*at, "threshold"), f'rule "{rule}" chooses on validation, so it needs {needed}'
+        yield (*at, "threshold"), f'rule "{rule}" chooses on validation, so it needs {needed}{otherwise}'
     elif "refer" in threshold:
         yield (*at, "threshold", "refer"), "is chosen on validation, so it needs predictions for val"
 
@@ -127,6 +131,11 @@ def _chosen_without_validation(table: Mapping[str, Any], at: KeyPath, document: 
 def _columns(task: Mapping[str, Any], index: int) -> Iterator[Problem]:
     if "columns" in task and "predictions" not in task:
         yield ("task", index, "columns"), "means nothing for a task without predictions"
+        return
+    for key, wrong in (("columns", wrong_columns), ("label_columns", wrong_label_columns)):
+        mapped = task.get(key)
+        if isinstance(mapped, Mapping):
+            yield from ((("task", index, key, name), sentence) for name, sentence in wrong(mapped))
 
 
 def _labels(task: Mapping[str, Any], index: int) -> Iterator[Problem]:
@@ -158,6 +167,11 @@ def _members(ensemble: Mapping[str, Any], index: int, document: Mapping[str, Any
     for place, member in enumerate(members):
         if isinstance(member, str) and member not in tasks:
             yield ("ensemble", index, "members", place), f'unknown task "{member}", {nearest(member, names(document))}'
+        elif isinstance(member, str):
+            for column in ("score", "decision"):
+                if _gives(tasks[member], column):
+                    sentence = f'"{member}" gives a {column}, only probabilities can be put together'
+                    yield ("ensemble", index, "members", place), sentence
     lacking = [name for name in members if isinstance(name, str) and _lacks_validation(tasks.get(name, {}))]
     if not lacking:
         return

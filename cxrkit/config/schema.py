@@ -185,7 +185,7 @@ class EvaluationTable(Table):
         {}, description="Figure to the margin by which a task may fall behind the reference."
     )
     reporters: Array[Component] = Field(
-        (Use(use="classification"),),
+        (Use(use="classification"), Use(use="calibration"), Use(use="utility")),
         min_length=1,
         description="Metric plugins.",
     )
@@ -241,6 +241,12 @@ class Configuration(Table):
     def origin(self) -> Origin:
         """Where each key was written, for messages."""
         return self._origin
+
+    @property
+    def thresholds(self) -> dict[str, ThresholdTable]:
+        """How the threshold of each task and ensemble is chosen."""
+        own = {task.name: task.threshold for task in self.task} | {one.name: one.threshold for one in self.ensemble}
+        return {name: threshold or self.threshold for name, threshold in own.items()}
 
     def coming_from(self, origin: Origin) -> "Configuration":
         """Return the same configuration that knows where its keys were written."""

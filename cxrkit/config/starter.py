@@ -66,7 +66,8 @@ def starter_for_predictions(files: Sequence[Path], folder: Path) -> str:
 def _described(file: Path, folder: Path, taken: Sequence[str]) -> _PredictionFile:
     columns = _head(file)
     missing = [name for name in NEEDED if name not in columns]
-    if not any(name.startswith("p_") for name in columns):
+    # A column that is called "score" often holds a probability, so the user is asked which column does.
+    if not any(name.startswith("p_") for name in columns) and "decision" not in columns:
         missing.append("p_PNEUMONIA")
     return _PredictionFile(_task_name(file, taken), _relative(file, folder), columns, missing)
 

@@ -4,26 +4,26 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxrkit.api import FloatArray, Predictions, TextArray
+from cxrkit.api import FloatArray, Predictions
+from cxrkit.calibration import CLOSEST
 from cxrkit.errors import InputError
-from cxrkit.evaluation.classes import Classes, find_classes, read_labels
+from cxrkit.evaluation import cells
+from cxrkit.evaluation.classes import find_classes, find_scale, read_labels
 from cxrkit.evaluation.joining import join
-from cxrkit.evaluation.table import Sheet, read_sheet
+from cxrkit.evaluation.labels import LabelFile, known
+from cxrkit.evaluation.table import read_sheet
 from cxrkit.files import write_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SUM_TOLERANCE = 0.0101  # vendors round to two decimals
-EXACT_SUM = 1e-6  # sums nearer to 1 are left as they are, so that our own files come back bit by bit
-OK = "ok"
+OK = cells.OK
 
 
 def read(
@@ -35,21 +35,27 @@ def read(
     columns: Mapping[str, str] | None = None,
     class_names: Sequence[str] | None = None,
     positive: str | None = None,
-    labels: "DataFrame | None" = None,
+    labels: "DataFrame | LabelFile | None" = None,
 ) -> Predictions:
     """Read the predictions of one task on one set.
 
     Args:
-        path: CSV with ``image``, ``p_<CLASS>`` for each class (for two classes the positive one's is enough) and, where
-            there are any, ``label``, ``patient``, ``status`` and ``logit_<CLASS>``. Labels are class names, or 0 and 1.
+        path: CSV with ``image`` and what the model gives: ``p_<CLASS>`` for each class (for two classes the positive
+            one's is enough); or ``score``, a number that is the larger the more suspicious of two classes; or
+            ``decision``, a class. Where there are any, also ``label``, ``study``, ``patient``, ``status`` and
+            ``logit_<CLASS>``. Labels and decisions are class names, or 0 and 1.
         task: name that the predictions get.
         set_name: ``val``, ``test`` or an external set.
         condition: what was done to the images, or None.
         columns: cxrkit's column name → the file's own.
-        class_names: the classes in their order; by default the ``p_`` columns in theirs.
+        class_names: the classes in their order; by default the ``p_`` columns in theirs, or those of the labels.
         positive: the class that is detected; by default PNEUMONIA, or the only class that has a column.
-        labels: the set's images with columns ``image``, ``label`` and ``patient``: gives labels and patients, decides
-            the order, and what the file lacks of it becomes an image without a result.
+        labels: of the set, where they stand apart: the manifest's rows with columns ``image``, ``label`` and
+            ``patient``, or a file of labels. What the predictions lack of it becomes an image without a result.
+
+    Returns:
+        The predictions; ``scale`` says what the file gives. Where it has several, ``p_<CLASS>`` goes before ``score``
+        and that before ``decision``, but what ``columns`` names goes before what it does not.
 
     Raises:
         InputError: every bad cell, with its row and column; every missing column.
@@ -60,30 +66,29 @@ def read(
         sheet.stop_if_wrong()
     if not sheet.rows:
         raise InputError(f"{path}: has no rows, one for each image is needed")
-    known_labels = None if labels is None else labels["label"].astype(str).tolist()
-    classes = find_classes(sheet, class_names, positive, known_labels)
-    _check_images(sheet)
-    status = _status(sheet)
+    apart = None if labels is None else known(labels)
+    scale = find_scale(sheet)
+    classes = find_classes(sheet, scale, class_names, positive, None if apart is None else apart.cells)
+    cells.check_names(sheet, "image")
+    status = cells.status(sheet)
     has_result = status == OK
-    probabilities = _probabilities(sheet, classes, has_result)
-    logits = _logits(sheet, classes, has_result)
-    own_labels = read_labels(sheet, classes, needed=labels is None)
-    patients = _patients(sheet, needed=labels is None)
-    sheet.stop_if_wrong()
+    studies = cells.studies(sheet)
     found = Predictions(
         task=task,
         set=set_name,
         condition=condition,
         class_names=classes.names,
         positive=classes.positive,
-        images=_text(sheet.columns["image"]),
-        patients=patients,
-        labels=own_labels,
+        images=cells.text(sheet.columns["image"]),
+        patients=cells.patients(sheet, needed=apart is None or apart.patients is None),
+        labels=read_labels(sheet, classes, needed=apart is None),
         status=status,
-        probabilities=probabilities,
-        logits=logits,
+        probabilities=cells.figures(sheet, scale, classes, has_result),
+        logits=cells.logits(sheet, classes, has_result) if scale == "probability" else None,
+        scale=scale,
     )
-    return found if labels is None else join(found, labels, path)
+    sheet.stop_if_wrong()
+    return found if apart is None else join(found, apart, studies, path)
 
 
 def write(path: Path, predictions: Predictions) -> None:
@@ -91,25 +96,47 @@ def write(path: Path, predictions: Predictions) -> None:
 
     Args:
         path: the CSV file; written whole or not at all.
-        predictions: an image without a result gets empty cells.
+        predictions: of any scale; an image without a result gets empty cells.
     """
-    header = ["image", "patient", "label", "status"]
     names = predictions.class_names
-    columns: list[Sequence[str]] = [
-        predictions.images.tolist(),
-        predictions.patients.tolist(),
-        [names[label] for label in predictions.labels.tolist()],
-        predictions.status.tolist(),
-    ]
-    for prefix, values in (("logit_", predictions.logits), ("p_", predictions.probabilities)):
-        if values is not None:
-            header += [prefix + name for name in names]
-            columns += [[_shortest(value) for value in column] for column in values.T.tolist()]
+    columns: dict[str, Sequence[str]] = {
+        "image": predictions.images.tolist(),
+        "patient": predictions.patients.tolist(),
+        "label": [names[label] for label in predictions.labels.tolist()],
+        "status": predictions.status.tolist(),
+    }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(zip(*columns, strict=True))
+    columns |= _figures(predictions)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     write_text(path, text.getvalue())
+
+
+def _figures(predictions: Predictions) -> dict[str, list[str]]:
+    """Lay out what a model gave, in columns that tell its scale."""
+    if predictions.scale == "score":
+        return {"score": _shortest(predictions.score)}
+    if predictions.scale == "decision":
+        called = np.where(np.isnan(predictions.probabilities), -1, predictions.probabilities).argmax(axis=1)
+        has_result = predictions.status == OK
+        return {
+            "decision": [
+                predictions.class_names[index] if known else ""
+                for index, known in zip(called.tolist(), has_result.tolist(), strict=True)
+            ]
+        }
+    return {
+        prefix + name: _shortest(column)
+        for prefix, values in (("logit_", predictions.logits), ("p_", predictions.probabilities))
+        if values is not None
+        for name, column in zip(predictions.class_names, values.T, strict=True)
+    }
+
+
+def _shortest(values: FloatArray) -> list[str]:
+    # A number that differs from itself is NaN: the fastest test, on every cell of a file.
+    return ["" if value != value else repr(value) for value in values.tolist()]  # noqa: PLR0124
 
 
 def combine(members: Sequence[Predictions], task: str) -> Predictions:
@@ -124,13 +151,18 @@ def combine(members: Sequence[Predictions], task: str) -> Predictions:
         none. A single member comes back as it is.
 
     Raises:
-        InputError: the members' images or classes differ.
+        InputError: the members' images or classes differ, or they are no probabilities.
     """
     first = members[0]
     if len(members) == 1:
         return replace(first, task=task)
+    for member in members:
+        if member.scale != "probability":
+            raise InputError(
+                f'task "{member.task}" on {member.set}: gives a {member.scale}, only probabilities can be averaged'
+            )
     aligned = [aligned_to(first, member) for member in members]
-    logits = np.mean([_log_scores(member) for member in aligned], axis=0)
+    logits = np.mean([log_scores(member) for member in aligned], axis=0)
     status = first.status
     for member in aligned[1:]:
         status = np.where(status == OK, member.status, status)
@@ -180,98 +212,11 @@ def softmax(logits: FloatArray) -> FloatArray:
     return probabilities
 
 
-def _log_scores(member: Predictions) -> FloatArray:
+def log_scores(member: Predictions) -> FloatArray:
+    """Return the logits, or the logarithms of the probabilities where only these are known: float64[n, num_classes].
+
+    A probability of 0 counts as ``CLOSEST``: one image must not outweigh all others.
+    """
     if member.logits is not None:
         return member.logits
-    return np.log(np.clip(member.probabilities, np.finfo(float).tiny, None))
-
-
-def _shortest(value: float) -> str:
-    return "" if value != value else repr(value)  # noqa: PLR0124  # the fastest test for NaN, on every cell of a file
-
-
-def _text(cells: Sequence[str]) -> TextArray:
-    return np.array(cells, dtype=np.str_)
-
-
-def _check_images(sheet: Sheet) -> None:
-    first: dict[str, int] = {}
-    for row, image in enumerate(sheet.columns["image"]):
-        if not image:
-            sheet.complain(row, "image", "is empty, every row needs the name of its image")
-        elif image in first:
-            sheet.complain(row, "image", f'"{image}" stands in row {first[image] + 2} already, once is allowed')
-        else:
-            first[image] = row
-
-
-def _status(sheet: Sheet) -> TextArray:
-    cells = sheet.columns.get("status", [OK] * sheet.rows)
-    for row, cell in enumerate(cells):
-        if not cell:
-            sheet.complain(row, "status", 'is empty, allowed are "ok" and the reason why there is no result')
-    return _text(cells)
-
-
-def _patients(sheet: Sheet, *, needed: bool) -> TextArray:
-    cells = sheet.columns.get("patient")
-    if cells is None:
-        return _text(sheet.columns["image"])
-    for row, cell in enumerate(cells):
-        if needed and not cell:
-            sheet.complain(row, "patient", "is empty, give every image a patient or leave the column out")
-    return _text(cells)
-
-
-def _probabilities(sheet: Sheet, classes: Classes, has_result: NDArray[np.bool_]) -> FloatArray:
-    values = np.full((sheet.rows, len(classes.names)), np.nan)
-    before = len(sheet.problems)
-    for index, name in enumerate(classes.names):
-        if f"p_{name}" in sheet.columns:
-            values[:, index] = _numbers(sheet, f"p_{name}", has_result)
-            for row in np.flatnonzero((values[:, index] < 0) | (values[:, index] > 1)).tolist():
-                sheet.complain(row, f"p_{name}", f"{values[row, index]} is no probability, allowed is 0 to 1")
-    if classes.given_alone is not None:
-        values[:, 1 - classes.given_alone] = 1 - values[:, classes.given_alone]
-        return values
-    if len(sheet.problems) == before:
-        _check_sums(sheet, classes, values)
-    return values
-
-
-def _check_sums(sheet: Sheet, classes: Classes, values: FloatArray) -> None:
-    sums = values.sum(axis=1)
-    for row in np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE).tolist():
-        sheet.complain(row, f"p_{classes.names[0]}", f"the classes' probabilities sum to {sums[row]:.6g}, 1 is needed")
-    rounded = np.abs(sums - 1) > EXACT_SUM
-    values[rounded] /= sums[rounded, None]
-
-
-def _logits(sheet: Sheet, classes: Classes, has_result: NDArray[np.bool_]) -> FloatArray | None:
-    given = [f"logit_{name}" for name in classes.names if f"logit_{name}" in sheet.columns]
-    if len(given) < len(classes.names):
-        return None
-    return np.stack([_numbers(sheet, name, has_result) for name in given], axis=1)
-
-
-def _numbers(sheet: Sheet, name: str, has_result: NDArray[np.bool_]) -> FloatArray:
-    values = np.full(sheet.rows, np.nan)
-    cells = sheet.columns[name]
-    for row in np.flatnonzero(has_result).tolist():
-        values[row] = _number(cells[row])
-    for row in np.flatnonzero(has_result & ~np.isfinite(values)).tolist():
-        _complain_of_number(sheet, row, name, cells[row])
-    return values
-
-
-def _number(cell: str) -> float:
-    """Read a number as spreadsheets write it; what is none becomes NaN (Python alone would take ``1_0`` for ten)."""
-    try:
-        return nan if "_" in cell else float(cell)
-    except ValueError:
-        return nan
-
-
-def _complain_of_number(sheet: Sheet, row: int, name: str, cell: str) -> None:
-    found = f'"{cell}" is no finite number' if cell else "is empty"
-    sheet.complain(row, name, f'{found}, give a number, or say in a column "status" why there is no result')
+    return np.log(np.clip(member.probabilities, CLOSEST, None))

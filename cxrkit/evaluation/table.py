@@ -35,10 +35,10 @@ class Sheet:
         """Note what is wrong with a cell; ``row`` counts from 0 below the header."""
         self.problems.append(f"{self.path}: row {row + 2}, column {self.shown(name)}: {sentence}")
 
-    def missing(self, name: str) -> None:
-        """Note that a column is not there."""
-        hint = nearest(self.shown(name), self.columns)
-        self.problems.append(f'{self.path}: column "{self.shown(name)}" is missing, {hint}')
+    def missing(self, name: str, beside: str = "") -> None:
+        """Note that a column is not there, and what to say beside it."""
+        found = f'column "{self.shown(name)}" is missing{f", {beside}" if beside else ""}'
+        self.problems.append(f"{self.path}: {found}, {_nearest(self.shown(name), self.columns)}")
 
     def stop_if_wrong(self) -> None:
         """Raise what was noted.
@@ -58,7 +58,7 @@ def read_sheet(path: Path, given: Mapping[str, str]) -> Sheet:
 
     Args:
         path: the file.
-        given: cxrkit's column name → the file's own.
+        given: cxrkit's column name → the file's own; a column may have two of cxrkit's names.
 
     Raises:
         InputError: it is missing, empty, no UTF-8, not separated by commas, ragged, or has a column twice.
@@ -70,7 +70,7 @@ def read_sheet(path: Path, given: Mapping[str, str]) -> Sheet:
         found = f"row {ragged[0] + 2} has {len(body[ragged[0]])} cells, the header has {width}"
         raise InputError(f"{path}: {found}{f' (so have {len(ragged) - 1} more rows)' if len(ragged) > 1 else ''}")
     columns = list(zip(*body, strict=True)) if body else [()] * width
-    named = {name: [cell.strip() for cell in cells] for name, cells in zip(header, columns, strict=True)}
+    named = {name: list(map(str.strip, cells)) for name, cells in zip(header, columns, strict=True)}
     return Sheet(path, _renamed(path, named, given), given, len(body))
 
 
@@ -79,7 +79,7 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file, strict=True))
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file, give the path of a CSV of predictions") from None
+        raise InputError(f"{path}: there is no such file, give the path of a CSV file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no UTF-8 text, save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -107,10 +107,16 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 def _renamed(path: Path, named: dict[str, list[str]], given: Mapping[str, str]) -> dict[str, list[str]]:
     missing = [theirs for theirs in given.values() if theirs not in named]
     if missing:
-        raise InputError(*(f'{path}: column "{name}" is missing, {nearest(name, named)}' for name in missing))
-    ours = {theirs: name for name, theirs in given.items()}
-    kept = {name: cells for name, cells in named.items() if name not in given}
-    return kept | {ours[name]: cells for name, cells in named.items() if name in ours}
+        raise InputError(*(f'{path}: column "{name}" is missing, {_nearest(name, named)}' for name in missing))
+    renamed: dict[str, list[str]] = {}
+    for name, cells in named.items():  # in the file's order, which is that of the classes
+        ours = [our for our, theirs in given.items() if theirs == name]
+        renamed |= dict.fromkeys(ours or ([name] if name not in given else []), cells)
+    return renamed
+
+
+def _nearest(name: str, columns: Iterable[str]) -> str:
+    return nearest(name, columns).replace("allowed are", "there are", 1)  # a file's columns are found, not allowed
 
 
 def _listed(names: Iterable[str]) -> str:

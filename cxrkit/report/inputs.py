@@ -1,20 +1,26 @@
 """What a report can be made from: run directories, or prediction files that first become one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from cxrkit import discovery, environment
+from cxrkit.api import Scale
 from cxrkit.config.base import valid_name
-from cxrkit.config.schema import Configuration, TaskTable, ThresholdTable
+from cxrkit.config.columns import wrong_columns, wrong_label_columns
+from cxrkit.config.schema import Configuration, EvaluationTable, TaskTable, ThresholdTable
 from cxrkit.errors import InputError
 from cxrkit.evaluation import evaluate, importing
+from cxrkit.evaluation.labels import Join
 from cxrkit.records import RunInfo, TaskInfo
 from cxrkit.rundir import RunDirectory
 
 TEST = "test"
+CONVENTIONAL = 0.5
 
 
 def are_predictions(paths: Sequence[Path]) -> bool:
@@ -61,39 +67,114 @@ def open_runs(paths: Sequence[Path], warn: Callable[[str], None]) -> list[RunDir
     return runs
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How prediction files are to be read and judged.
+
+    Attributes:
+        positive: the class that is detected; None where the files tell.
+        threshold: on its probability, 0 … 1, or on a score in its range; None for the conventional 0.5.
+        prevalence: for predictive values beside the files' own, or None.
+        columns: cxrkit's column → the files' own.
+        labels: a CSV file of labels for all of them, or None where they have their own.
+        label_columns: cxrkit's column → the label file's own.
+        join: the column that labels are joined by.
+    """
+
+    positive: str | None = None
+    threshold: float | None = None
+    prevalence: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: Path | None = None
+    label_columns: Mapping[str, str] = field(default_factory=dict)
+    join: Join = "image"
+
+
 def from_predictions(
-    files: Sequence[Path],
-    directory: Path,
-    *,
-    positive: str | None,
-    threshold: float,
-    warn: Callable[[str], None],
+    files: Sequence[Path], directory: Path, reading: Reading, *, warn: Callable[[str], None]
 ) -> RunDirectory:
     """Make an evaluated run directory of prediction files of the test set, one task for each, named as its file.
 
     Args:
-        files: CSV files with labels of their own.
+        files: CSV files.
         directory: where to; nothing is written where a file is wrong.
-        positive: the class that is detected; None where the files tell.
-        threshold: on its probability, 0 … 1.
+        reading: how they are to be read.
         warn: hears of plugins that cannot be used.
 
     Raises:
         InputError: what is wrong with the files, all problems at once.
     """
-    tasks = tuple(TaskTable(name=name, predictions={TEST: path.name}) for name, path in _named(files).items())
-    configuration = Configuration(task=tasks, threshold=ThresholdTable(rule="fixed", value=threshold))
+    _check_options(reading)
+    named = _named(files)
+    tables = [_task(name, path, reading.labels, reading) for name, path in named.items()]
+    found = importing.read_tasks(tables, reading.positive)
+    scales = {name: sets[TEST].scale for name, sets in found.items()}
+    _check_threshold({path: scales[name] for name, path in named.items()}, reading.threshold)
     run = RunDirectory(directory)
-    importing.from_files(
-        {name: {TEST: path} for name, path in _named(files).items()},
+    importing.write_run(
         run,
+        tables,
+        found,
         environment=environment.describe(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        positive=positive,
-        configuration=configuration.model_dump(mode="json", by_alias=True),
+        configuration=_configuration(named, scales, reading).model_dump(mode="json", by_alias=True),
     )
     _evaluate(run, warn)
     return run
+
+
+def _task(name: str, file: Path, labels: Path | None, reading: Reading) -> TaskTable:
+    return TaskTable(
+        name=name,
+        predictions={TEST: str(file)},
+        columns=dict(reading.columns),
+        labels=None if labels is None else {TEST: str(labels)},
+        label_columns=dict(reading.label_columns),
+        join=reading.join,
+    )
+
+
+def _configuration(named: Mapping[str, Path], scales: Mapping[str, Scale], reading: Reading) -> Configuration:
+    """Write down what was asked for, without the folders that the files lie in."""
+    conventional = ThresholdTable(rule="fixed", value=CONVENTIONAL)
+    labels = None if reading.labels is None else Path(reading.labels.name)
+    tasks = [_task(name, Path(path.name), labels, reading) for name, path in named.items()]
+    return Configuration(
+        task=tuple(
+            task.model_copy(update={"threshold": conventional}) if scales[task.name] == "decision" else task
+            for task in tasks
+        ),
+        threshold=conventional if reading.threshold is None else ThresholdTable(rule="fixed", value=reading.threshold),
+        evaluation=EvaluationTable(prevalence=reading.prevalence),
+    )
+
+
+def _check_options(reading: Reading) -> None:
+    problems = [f"--column: {name}: {sentence}" for name, sentence in wrong_columns(reading.columns)]
+    problems += [f"--label-column: {name}: {sentence}" for name, sentence in wrong_label_columns(reading.label_columns)]
+    if reading.labels is None:
+        needless = {"--label-column": reading.label_columns, "--join": reading.join == "study"}
+        problems += [f"{name}: means nothing without --labels" for name, given in needless.items() if given]
+    if reading.threshold is not None and not isfinite(reading.threshold):
+        problems.append(f"--threshold: {reading.threshold} is no finite number, give a probability or a score")
+    if problems:
+        raise InputError(*problems)
+
+
+def _check_threshold(files: Mapping[Path, Scale], threshold: float | None) -> None:
+    """Check that a threshold is there where a file needs one, and fits what it is on."""
+    problems = []
+    for path, scale in files.items():
+        if scale == "score" and threshold is None:
+            problems.append(
+                f"{path}: gives a score, which has no conventional threshold, give --threshold in its range"
+            )
+        elif scale == "probability" and threshold is not None and not 0 <= threshold <= 1:
+            problems.append(f"--threshold: {threshold:g} is no probability, and {path} gives probabilities from 0 to 1")
+    if threshold is not None and set(files.values()) == {"decision"}:
+        problems.append("--threshold: means nothing for files that give decisions")
+    if problems:
+        raise InputError(*problems)
 
 
 def _named(files: Sequence[Path]) -> dict[str, Path]:
@@ -133,13 +214,10 @@ def _evaluate(run: RunDirectory, warn: Callable[[str], None]) -> None:
     evaluate(
         run,
         configuration.evaluation,
-        {
-            task.name: task.threshold or configuration.threshold
-            for task in configuration.task
-            if info.tasks.get(task.name) == "finished"
-        },
+        {name: table for name, table in configuration.thresholds.items() if info.tasks.get(name) == "finished"},
         [
             (plugins.metric_reporters.get(use.use, "evaluation.reporters"), use.options)
             for use in configuration.evaluation.reporters
         ],
+        seed=configuration.run.seed,
     )

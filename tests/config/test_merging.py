@@ -97,7 +97,7 @@ def test_a_problem_of_the_defaults_is_told_once_and_there(problems):
         (
             "tasks.toml: defaults: name: unknown key, allowed are augmentation, batch_size, columns, epochs, "
             "imbalance, join, label_columns, labels, model, precision, predictions, represent, seeds, threshold, "
-                "time_limit, trainer"
+            "time_limit, trainer"
         ),
         "tasks.toml: defaults: epochs: must be at least 1, got 0",
         "tasks.toml: defaults: seeds[0]: must be at least 0, got -1",

@@ -16,6 +16,7 @@ def test_paths_stay_as_written_until_they_are_located(load, tmp_path):
     [[task]]
     name = "vendor"
     predictions = { test = "vendor.csv", val = "v.csv" }
+    labels = { test = "truth.csv" }
     """
     configuration = load(text)
     assert configuration.data.root == "images"
@@ -24,6 +25,7 @@ def test_paths_stay_as_written_until_they_are_located(load, tmp_path):
     assert located.data.root == str(tmp_path / "images")
     assert located.data.external == {"other": str(tmp_path / ".." / "other")}
     assert located.task[1].predictions == {"test": str(tmp_path / "vendor.csv"), "val": str(tmp_path / "v.csv")}
+    assert located.task[1].labels == {"test": str(tmp_path / "truth.csv")}
 
 
 def test_a_relative_toml_gives_absolute_paths_and_absolute_ones_stay(load, tmp_path, monkeypatch, small):

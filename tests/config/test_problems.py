@@ -133,7 +133,7 @@ def test_predictions_without_validation_need_a_fixed_threshold(problems, load):
     assert problems(task) == [
         (
             'tasks.toml: task "vendor": threshold: rule "youden" chooses on validation, so it needs predictions for '
-            'val, or threshold = { rule = "fixed", value = … }'
+            'val, or threshold = { rule = "fixed", value = … }, or columns = { decision = "…" } for bare decisions'
         )
     ]
     assert load(f'{task}threshold = {{ rule = "fixed", value = 0.5 }}\n').task[0].threshold.value == 0.5

@@ -18,13 +18,15 @@ def test_the_starter_loads_and_every_line_of_it_is_explained(load):
 
 def test_the_settings_in_comments_load_too(load):
     """What a user gets by taking the "#" away from a setting."""
-    setting = re.compile(
-        r"^# (?=(device|prevalence|subgroups|authors) = |\[\[task|name = |predictions = |threshold = )"
-    )
+    setting = re.compile(r"^# (?=(?!manifest)\w+ = |\[)")  # a manifest stands in place of root
     lines = [setting.sub("", line) for line in starter().splitlines()]
     configuration = load("\n".join(lines))
     assert [task.name for task in configuration.task] == ["scratch", "transfer", "vendor"]
     assert configuration.evaluation.prevalence == 0.1
+    assert configuration.evaluation.non_inferiority == {"roc_auc": 0.02}
+    assert configuration.ensemble[0].members == ("scratch", "transfer")
+    assert configuration.threshold.refer is not None
+    assert configuration.robustness is not None
 
 
 def test_files_of_predictions_become_tasks(written, tmp_path):
@@ -54,6 +56,16 @@ def test_columns_that_are_named_otherwise_are_pointed_out(load, tmp_path):
     line = '# columns = { image = "…", label = "…", p_PNEUMONIA = "…" }\n'
     assert line in text
     assert load(text.replace(line, line.removeprefix("# "))).task[0].columns.keys() == {"image", "label", "p_PNEUMONIA"}
+
+
+def test_bare_decisions_are_no_missing_column_and_the_lines_on_labels_load(load, tmp_path):
+    (tmp_path / "v.csv").write_text("image,study,label,decision\n", encoding="utf-8")
+    text = starter_for_predictions([tmp_path / "v.csv"], tmp_path)
+    assert "This file has the columns" not in text
+    keys = re.findall(r"^#   ((?:labels|label_columns|join) = .*)$", text, re.MULTILINE)
+    assert len(keys) == 3
+    task = load(text.replace("threshold = {", "\n".join([*keys, "threshold = {"]), 1)).task[0]
+    assert (task.labels, task.label_columns, task.join) == ({"test": "labels.csv"}, {"label": "truth"}, "study")
 
 
 @pytest.mark.parametrize(

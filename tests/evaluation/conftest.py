@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxrkit.api import Predictions
-from cxrkit.config.schema import ThresholdTable
+from cxrkit.config.schema import TaskTable, ThresholdTable
 from cxrkit.evaluation import importing, predictions
 from cxrkit.records import Environment
 from cxrkit.rundir import RunDirectory
@@ -62,8 +62,12 @@ def run_of(tmp_path) -> Callable[..., RunDirectory]:
             files.setdefault(one.task, {})[one.set] = path
         run = RunDirectory(tmp_path / "run")
         environment = Environment(cxrkit="0", python="3.11", platform="any", processor="any", cpu_count=2)
-        started = "2024-01-01T00:00:00+00:00"
-        importing.from_files(files, run, environment=environment, started=started, positive=found[0].positive)
+        tables = [
+            TaskTable(name=task, predictions={name: str(path) for name, path in sets.items()})
+            for task, sets in files.items()
+        ]
+        read = importing.read_tasks(tables, found[0].positive)
+        importing.write_run(run, tables, read, environment=environment, started="2024-01-01T00:00:00+00:00")
         return run
 
     return made

@@ -30,13 +30,16 @@ def dry_run(data):
     return json.loads(result.stdout)
 
 
-def test_two_vendors_are_compared_from_their_files(tmp_path):
+def test_vendors_are_compared_from_their_files(tmp_path):
     result = cxrkit("run", EXAMPLES / "vendor_predictions" / "tasks.toml", "--output", tmp_path / "run")
     assert result.returncode == 0, result.stderr
     comparison = json.loads((tmp_path / "run" / "comparison.json").read_text(encoding="utf-8"))
     auc = next(record for record in comparison["records"] if record["metric"] == "roc_auc")
     assert (auc["task"], auc["reference"], auc["n"], auc["n_patients"]) == ("vendor-b", "vendor-a", 410, 260)
     assert auc["high"] < 0
+    decisions = next(record for record in comparison["records"] if record["task"] == "vendor-c")
+    assert (decisions["metric"], decisions["n"]) == ("sensitivity", 410)
+    assert any('"vendor-c" gives decisions alone' in sentence for sentence in comparison["refused"])
     for name in ("report.html", "report.pdf", "comparison_report.txt"):
         assert (tmp_path / "run" / "report" / name).stat().st_size > 0
 
