@@ -74,10 +74,11 @@ def _errors(loaded: Sequence[tuple[Predictions, float]]) -> tuple[np.ndarray, Fl
 
 
 def _confidence(found: Predictions, called: IntArray, threshold: float) -> FloatArray:
-    """Measure how far beyond the threshold a score lies, as a share of the way to 0 or 1."""
-    score = np.nan_to_num(found.score)
-    above = (score - threshold) / max(1 - threshold, np.finfo(float).tiny)
-    below = (threshold - score) / max(threshold, np.finfo(float).tiny)
+    """Measure how far beyond the threshold a score lies, as a share of the way to the end of its range."""
+    low, high = (0.0, 1.0) if found.scale != "score" else (np.nanmin(found.score), np.nanmax(found.score))
+    score, tiny = np.nan_to_num(found.score), np.finfo(float).tiny
+    above = (score - threshold) / max(high - threshold, tiny)
+    below = (threshold - score) / max(threshold - low, tiny)
     return np.where(called == found.positive_index, above, below)
 
 

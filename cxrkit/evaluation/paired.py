@@ -4,10 +4,13 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.fft import irfft, next_fast_len
 
-from cxrkit.api import IntArray
-from cxrkit.intervals import NONE, Interval, quantile
+from cxrkit.api import FloatArray, IntArray
+from cxrkit.intervals import NONE, Interval, count_patients, quantile, renumbered, student_quantile
+
+REACH = 9  # standard deviations to either side
+SMALLEST = 1e-15  # p values below are rounding
 
 
 def paired_difference(
@@ -16,7 +19,8 @@ def paired_difference(
     """Compute the interval of the difference of two proportions on the same images (Bonett & Price 2012).
 
     Their adjusted Wald interval, with n divided by the design effect of the differences where patients have many
-    images, or replaced by the number of patients where that effect cannot be estimated.
+    images, and further by the squared ratio of Student's quantile to the normal one, as that effect is estimated (Korn
+    & Graubard 1998); or replaced by the number of patients where it cannot be estimated.
 
     Args:
         success: bool[n], of the model.
@@ -24,14 +28,15 @@ def paired_difference(
         patients: int64[n].
         level: of confidence.
     """
-    n, n_patients = len(success), len(np.unique(patients))
+    n, n_patients = len(success), count_patients(patients)
     if n == 0:
         return NONE
     gained, lost = float((success & ~reference).mean()), float((~success & reference).mean())
     effective, method = float(n), "Bonett-Price"
     if n_patients < n:
         effect = _effect_on_differences(success, reference, patients)
-        effective = n_patients if effect is None else n / effect
+        known = quantile(level) / student_quantile(level, max(n_patients - 1, 1))
+        effective = n_patients if effect is None else n / effect * known**2
         method += ", n = patients" if effect is None else f", design effect {effect:.2f}"
     gained, lost = ((share * effective + 1) / (effective + 2) for share in (gained, lost))
     half = quantile(level) * sqrt((gained + lost - (gained - lost) ** 2) / (effective + 2))
@@ -41,7 +46,7 @@ def paired_difference(
 def _effect_on_differences(
     success: NDArray[np.bool_], reference: NDArray[np.bool_], patients: IntArray
 ) -> float | None:
-    _, place = np.unique(patients, return_inverse=True)
+    place = renumbered(patients)
     differences = success.astype(np.float64) - reference
     variance = float(differences.var())
     sizes = np.bincount(place)
@@ -53,32 +58,37 @@ def _effect_on_differences(
 
 
 def swap_test(differences: IntArray) -> float:
-    """Test by swapping two models' results within whole patients, exactly: every swap is as likely as none.
+    """Test by swapping two models' results within whole patients: every swap is as likely as none.
 
-    With one image per patient it is McNemar's exact test (1947).
+    With one image per patient it is McNemar's exact test (1947). No swaps are drawn: the whole distribution comes from
+    its characteristic function, exact to 1e-12 whatever the number of patients and of images in one.
 
     Args:
         differences: int64[patients], how many more of a patient's images the one model has right than the other.
 
     Returns:
-        Two-sided p value.
+        Two-sided p value, above 0.
     """
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    if not len(sizes):
+        return 1.0
+    sums, chances = _of_random_signs(sizes, counts)
+    p_value = float(chances[np.abs(sums) >= abs(int(differences.sum()))].sum())
+    # What was seen and its mirror image are two of the equally likely ways.
+    least = max(0.5 ** (int(counts.sum()) - 1), SMALLEST)
+    return min(1.0, max(p_value, least))
+
+
+def _of_random_signs(sizes: IntArray, counts: IntArray) -> tuple[IntArray, FloatArray]:
+    """Return the sums that ``sizes``, each ``counts`` times, give with random signs, and the chance of each."""
     reach = int(np.sum(sizes * counts))
-    distribution = np.ones(1)  # of the sum that random signs give, in steps of 2 from -reach
-    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
-        steps = np.zeros(size * count + 1)
-        steps[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        distribution = np.convolve(distribution, steps)
-    sums = np.arange(-reach, reach + 1, 2)
-    return min(1.0, float(distribution[np.abs(sums) >= abs(int(differences.sum()))].sum()))
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Adjust p values of one family so that the chance of any false claim stays at the level (Holm 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
-    result = np.empty(len(p_values))
-    result[order] = adjusted
-    return [float(p) for p in result]
+    # By Hoeffding (1963) less than 1e-17 lies further out than 9 standard deviations, and may wrap around.
+    width = next_fast_len(min(reach, int(REACH * sqrt(np.sum(sizes.astype(np.float64) ** 2 * counts)))) + 1, real=True)
+    odd = reach % 2
+    angles = np.pi / width * np.arange(width // 2 + 1)
+    transform = np.exp(-1j * angles * odd)
+    for size, times in zip(sizes.tolist(), counts.tolist(), strict=True):
+        transform *= np.cos(angles * size) ** times
+    places = np.arange(width)
+    steps = np.where(places > width // 2, places - width, places)
+    return 2 * steps - odd, irfft(transform, width)

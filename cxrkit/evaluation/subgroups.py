@@ -19,15 +19,15 @@ NOT_OFFERED = {"image", "split", "sha256", "excluded"}
 
 @dataclass(frozen=True)
 class Subgroups:
-    """Column → image → value."""
+    """Column → set and image → value; an image's name alone may occur in several sets."""
 
-    columns: Mapping[str, Mapping[str, str]]
+    columns: Mapping[str, Mapping[tuple[str, str], str]]
 
     def of(self, found: Predictions) -> dict[str, TextArray]:
         """Align the columns with predictions: column → str[n], empty where an image has no value."""
         images = found.images.tolist()
         return {
-            column: np.array([values.get(image, "") for image in images], dtype=np.str_)
+            column: np.array([values.get((found.set, image), "") for image in images], dtype=np.str_)
             for column, values in self.columns.items()
         }
 
@@ -43,7 +43,8 @@ def read_subgroups(run: RunDirectory, columns: Sequence[str]) -> Subgroups:
     frame = _read(run) if run.manifest.is_file() else None
     check_subgroups(columns, frame)
     assert frame is not None  # noqa: S101 - checked
-    return Subgroups({name: dict(zip(frame["image"], frame[name], strict=True)) for name in columns})
+    keys = list(zip(frame["split"], frame["image"], strict=True))
+    return Subgroups({name: dict(zip(keys, frame[name], strict=True)) for name in columns})
 
 
 def check_subgroups(columns: Sequence[str], frame: "DataFrame | None") -> None:
