@@ -1,70 +1,31 @@
-"""Look a folder or CSV file over before anything is trained on it, and tell what was found."""
+"""Look a data set over before anything is trained on it, and tell what was found."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from cxrkit.config.schema import DataTable, NamedRule
-from cxrkit.data import checks, patients
+from cxrkit.data import checks, duplicates, patients
+from cxrkit.data.baseline import baselines
+from cxrkit.data.building import recognised_positive
+from cxrkit.data.drift import drift
 from cxrkit.data.inspection import Progress, inspected
-from cxrkit.data.manifest import SPLITS
+from cxrkit.data.manifest import SPLITS, Manifest, arranged
+from cxrkit.data.measures import described, measured, modes
 from cxrkit.data.sources import folder_of, index
 from cxrkit.errors import InputError
+from cxrkit.records import Baseline, DataAudit, Exclusion, Shared
 from cxrkit.registry import Registry
 
 EXAMPLES = 3
 UNSPLIT = "no split"
+LEVEL = 0.95
 _RECOGNISED = 0.5  # share of names from which on Kermany's rule is taken to be meant
 
 
-class Exclusion(BaseModel):
-    """Files that are not used for one reason."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str
-    files: int
-    examples: list[str]
-
-
-class Shared(BaseModel):
-    """What two splits have in common."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    splits: tuple[str, str]
-    count: int
-    example: str
-
-
-class Audit(BaseModel):
-    """The audit of a data set; ``cxrkit data check --json`` prints it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: str
-    found: int
-    usable: int
-    excluded: list[Exclusion]
-    counts: dict[str, dict[str, int]]  # split → class → images
-    patients: dict[str, int]  # split → patients
-    patient_rule: str
-    most_images_of_a_patient: int
-    shared_patients: list[Shared]
-    shared_patients_by_naive_key: list[Shared] | None  # of Kermany's names: by personN alone, which is wrong
-    identical_across_splits: list[Shared]
-    identical_within_splits: dict[str, int]  # split → files that are copies of others in it
-    label_conflicts: list[list[str]]  # groups of identical files with different labels
-    width: tuple[int, int]  # pixels, least and most
-    height: tuple[int, int]
-    modes: dict[str, int]  # Pillow's pixel format → images
-    notes: list[str]
-    problems: list[str]  # what keeps the data from being used
-
-
-def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress | None = None) -> Audit:
+def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress | None = None) -> DataAudit:
     """Index, hash, decode, group and compare all images of a data set as it is split now.
 
     Args:
@@ -83,10 +44,12 @@ def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress |
     if not (frame["excluded"] == "").any():
         raise InputError(f"{where}: {_nothing(frame)}, allowed are train/ and test/ of class folders")
     frame["split"] = frame["split"].where(frame["split"] != "", UNSPLIT)
-    frame = inspected(frame, dict.fromkeys([*SPLITS, UNSPLIT], folder_of(source)), progress)
-    rule = table.groups or recognised(frame)
-    frame, notes, told = patients.assigned(frame, rule, frozenset(), where)
-    return _written(frame, where, notes, told, named=isinstance(rule, NamedRule) and rule.rule == "kermany")
+    roots = dict.fromkeys([*SPLITS, UNSPLIT], folder_of(source))
+    frame, looks = inspected(frame, roots, progress)
+    frame, notes, rule = patients.assigned(frame, table.groups or recognised(frame), frozenset(), where)
+    manifest = Manifest(arranged(frame, [UNSPLIT]), roots, tuple(notes), rule, looks)
+    found = audit_of(manifest, where=where)
+    return found.model_copy(update={"problems": _problems(manifest.usable, where)})
 
 
 def recognised(frame: pd.DataFrame) -> patients.PatientRule | None:
@@ -98,35 +61,73 @@ def recognised(frame: pd.DataFrame) -> patients.PatientRule | None:
     return NamedRule(rule="kermany", unmatched="own") if known / len(used) >= _RECOGNISED else None
 
 
+def audit_of(manifest: Manifest, *, where: str, positive: str | None = None, level: float = LEVEL) -> DataAudit:
+    """Compare all images of a manifest whose files have just been read: splits and external sets.
+
+    Args:
+        manifest: as it was built; one that was read from its file lacks the images' looks.
+        where: the source, as it is to be named.
+        positive: the class that is to be told from all others; without one, it is guessed from the names, else every
+            class is told from the others.
+        level: of confidence intervals.
+    """
+    used, sets = manifest.usable, manifest.sets
+    named = patients.by_kermany(used)
+    compared = [name for name in sets if named or name in (*SPLITS, UNSPLIT)]
+    comparable = used[used["split"].isin(compared)]
+    naive = comparable.assign(patient=comparable["image"].map(patients.naive_kermany_key)) if named else None
+    near = duplicates.near_duplicates(used, manifest.looks, compared)
+    measures = measured(used, manifest.looks)
+    by_set = {name: used[used["split"] == name] for name in sets}
+    return DataAudit(
+        source=where,
+        found=len(manifest.frame),
+        usable=len(used),
+        excluded=_exclusions(manifest.frame),
+        counts={name: dict(sorted(Counter(rows["label"]).items())) for name, rows in by_set.items()},
+        patients={name: int(rows["patient"].nunique()) for name, rows in by_set.items()},
+        patient_rule=manifest.patient_rule or "",
+        most_images_of_a_patient=max(Counter(used["patient"]).values(), default=0),
+        shared_patients=_shared(comparable, "patient"),
+        shared_patients_by_naive_key=None if naive is None else _shared(naive, "patient"),
+        identical_across_splits=_shared(used, "sha256"),
+        identical_within_splits={name: int(rows["sha256"].duplicated().sum()) for name, rows in by_set.items()},
+        near_duplicates=duplicates.recorded(near),
+        label_conflicts=duplicates.label_conflicts(used, near),
+        width=_range(used["width"]),
+        height=_range(used["height"]),
+        modes=modes(used, manifest.looks, sets),
+        statistics=described(used, measures, sets),
+        drift=drift(used, measures, _comparisons(sets)),
+        baselines=_baselines(used, measures, sets, positive, level),
+        notes=list(manifest.notes),
+    )
+
+
+def _comparisons(sets: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair what figures are carried between: from validation and training to test, from test to external sets."""
+    external = [name for name in sets if name not in (*SPLITS, UNSPLIT)]
+    pairs = [("val", "test"), ("train", "test"), *(("test", name) for name in external)]
+    return [(one, other) for one, other in pairs if one in sets and other in sets]
+
+
+def _baselines(
+    used: pd.DataFrame, measures: pd.DataFrame, sets: Sequence[str], positive: str | None, level: float
+) -> list[Baseline]:
+    """Fit on train and validation, or where there are none on what there is."""
+    fitted = [name for name in ("train", "val") if name in sets] or list(sets[:1])
+    tested = [name for name in sets if name not in fitted]
+    classes = tuple(sorted(set(used["label"])))
+    chosen = positive or recognised_positive(classes)
+    if len(classes) < 2:  # noqa: PLR2004  # there is nothing to tell apart
+        return []
+    positives = [chosen] if chosen else list(classes)
+    return [found for name in positives for found in baselines(used, measures, name, (fitted, tested), level)]
+
+
 def _nothing(frame: pd.DataFrame) -> str:
     reasons = Counter(frame["excluded"])
     return "no image in it" + "".join(f", {count} files: {reason}" for reason, count in reasons.most_common())
-
-
-def _written(frame: pd.DataFrame, where: str, notes: list[str], rule: str, *, named: bool) -> Audit:
-    used = frame[frame["excluded"] == ""]
-    sets = used.groupby("split")
-    naive = used.assign(patient=used["image"].map(patients.naive_kermany_key)) if named else None
-    return Audit(
-        source=where,
-        found=len(frame),
-        usable=len(used),
-        excluded=_exclusions(frame),
-        counts={str(name): dict(sorted(Counter(rows["label"]).items())) for name, rows in sets},
-        patients={str(name): int(rows["patient"].nunique()) for name, rows in sets},
-        patient_rule=rule,
-        most_images_of_a_patient=max(Counter(used["patient"]).values(), default=0),
-        shared_patients=_shared(used, "patient"),
-        shared_patients_by_naive_key=None if naive is None else _shared(naive, "patient"),
-        identical_across_splits=_shared(used, "sha256"),
-        identical_within_splits={str(name): int(rows["sha256"].duplicated().sum()) for name, rows in sets},
-        label_conflicts=checks.label_conflicts(used),
-        width=_range(used["width"]),
-        height=_range(used["height"]),
-        modes=dict(Counter(used["mode"]).most_common()),
-        notes=notes,
-        problems=_problems(used, where),
-    )
 
 
 def _exclusions(frame: pd.DataFrame) -> list[Exclusion]:

@@ -1,5 +1,6 @@
 """Make the manifest of a configured data set."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -40,12 +41,12 @@ def build(
     """
     where = table.root or table.manifest or "data"
     found = collect(table, base, datasets)
-    frame = inspected(found.frame, found.roots, progress).drop(columns="mode")
+    frame, looks = inspected(found.frame, found.roots, progress)
     external = frozenset(table.external)
     frame, notes, rule = patients.assigned(frame, table.groups, external, where)
     frame = _with_validation(frame, table, seed) if training else frame
     notes += _check(frame, table, where, training=training)
-    return Manifest(arranged(frame, list(found.roots)), found.roots, tuple(notes), rule)
+    return Manifest(arranged(frame, list(found.roots)), found.roots, tuple(notes), rule, looks)
 
 
 def classes(manifest: Manifest, table: DataTable) -> tuple[tuple[str, ...], str]:
@@ -61,23 +62,39 @@ def classes(manifest: Manifest, table: DataTable) -> tuple[tuple[str, ...], str]
     frame = manifest.usable
     reference = "train" if (frame["split"] == "train").any() else "test"
     names = tuple(sorted(set(frame.loc[frame["split"] == reference, "label"])))
-    return names, _positive(names, table.positive)
+    return names, positive_class(names, table.positive, "data.positive")
 
 
 NORMAL_NAMES = ("normal", "negative", "healthy", "no finding", "control", "no", "false", "0")
 
 
-def _positive(names: tuple[str, ...], configured: str | None) -> str:
+def positive_class(names: Sequence[str], configured: str | None, where: str) -> str:
+    """Choose the class whose detection is evaluated, see :func:`classes`.
+
+    Args:
+        names: of the classes.
+        configured: as it was asked for, or None.
+        where: it was asked for, for messages.
+
+    Raises:
+        InputError: it is unknown or must be given.
+    """
     if configured is not None:
         if configured not in names:
-            raise InputError(f'data.positive: no class "{configured}" in the data, {nearest(configured, names)}')
+            raise InputError(f'{where}: no class "{configured}" in the data, {nearest(configured, names)}')
         return configured
+    told = recognised_positive(names)
+    if told is None:
+        raise InputError(f"{where}: missing, and not to be told from the classes; allowed are {', '.join(names)}")
+    return told
+
+
+def recognised_positive(names: Sequence[str]) -> str | None:
+    """Tell the positive class by its name: pneumonia, else the only one that is not normal; None in doubt."""
     diseased = [name for name in names if name.lower() == "pneumonia"] or [
         name for name in names if name.lower() not in NORMAL_NAMES
     ]
-    if len(diseased) == 1:
-        return diseased[0]
-    raise InputError(f"data.positive: missing, and not to be told from the classes; allowed are {', '.join(names)}")
+    return diseased[0] if len(diseased) == 1 else None
 
 
 def _with_validation(frame: pd.DataFrame, table: DataTable, seed: int) -> pd.DataFrame:

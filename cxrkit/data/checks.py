@@ -76,13 +76,14 @@ def duplicates(frame: pd.DataFrame) -> list[str]:
         if copies:
             first = rows[rows["sha256"].duplicated(keep=False)].sort_values(["sha256", "image"])["image"].iloc[:2]
             notes.append(f"{name}: {copies} files are identical copies of others in it, e.g. {' and '.join(first)}.")
-    return notes + [f"The same file carries two labels: {' and '.join(images)}." for images in label_conflicts(frame)]
+    conflicts = label_conflicts(frame)
+    return notes + [f"The same file carries two labels: {' and '.join(rows['image'])}." for rows in conflicts]
 
 
-def label_conflicts(frame: pd.DataFrame) -> list[list[str]]:
-    """List the groups of identical files that carry different labels, as image names."""
+def label_conflicts(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """List the groups of identical files that carry different labels, each the rows by image name."""
     several = frame.groupby("sha256")["label"].transform("nunique") > 1
-    return [sorted(rows["image"]) for _, rows in frame[several].groupby("sha256")]
+    return [rows for _, rows in frame[several].sort_values("image", kind="stable").groupby("sha256")]
 
 
 def missing_classes(frame: pd.DataFrame, where: str, *, needed: Sequence[str]) -> list[str]:

@@ -55,12 +55,12 @@ def split(
     source = folder_of(base / where)
     with creating(target) as folder:
         frame = index(table, base / where, datasets).assign(split="train")
-        frame = inspected(frame, {"train": source}, progress).drop(columns="mode")
+        frame, looks = inspected(frame, {"train": source}, progress)
         frame, notes, rule = patients.assigned(frame, table.groups or audit.recognised(frame), frozenset(), where)
         frame = _divided(frame, {"val": validation, "test": test}, seed, where)
         frame = frame.assign(source=frame["image"], image=_places(frame))
         _copy(frame[frame["excluded"] == ""], source, folder)
-        manifest = Manifest(arranged(frame, []), dict.fromkeys(SPLITS, target), tuple(notes), rule)
+        manifest = Manifest(arranged(frame, []), dict.fromkeys(SPLITS, target), tuple(notes), rule, looks)
         _listed(manifest.usable).to_csv(folder / "manifest.csv", index=False, lineterminator="\n", encoding="utf-8")
     return manifest
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # no others: some of Pillow's readers start programs
 MOST_PIXELS = 100_000_000  # radiographs have up to about 25 million
 FEWEST_PIXELS = 8  # on a side
+THUMBNAIL = 32  # pixels, height and width
 _ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
 _WHITE_12_BIT, _WHITE_16_BIT = 4095, 65535
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
@@ -47,6 +48,18 @@ class UnreadableImage(InputError):  # noqa: N818 - named for what it tells of a 
         return type(self), (self.path, self.reason)
 
 
+class Look(NamedTuple):
+    """What an image looks like, in few bytes: what an audit compares.
+
+    Attributes:
+        mode: Pillow's name of the pixel format (``L``, ``RGB``, ``I;16``).
+        thumbnail: the grey values of 32 x 32 pixels, row by row, whatever the image's aspect ratio.
+    """
+
+    mode: str
+    thumbnail: bytes
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a file turned out to be.
@@ -54,14 +67,14 @@ class Inspection:
     Attributes:
         sha256: of the file's bytes, hexadecimal; empty where it cannot be opened.
         width, height: pixels as displayed (EXIF orientation applied); 0 where unreadable.
-        mode: Pillow's name of the pixel format (``L``, ``RGB``, ``I;16``); empty where unreadable.
+        look: of the image as displayed; None where unreadable.
         reason: why it cannot be used, or None.
     """
 
     sha256: str = ""
     width: int = 0
     height: int = 0
-    mode: str = ""
+    look: Look | None = None
     reason: str | None = None
 
 
@@ -107,10 +120,10 @@ def inspect(path: Path) -> Inspection:
     digest = hashlib.sha256(content).hexdigest()
     try:
         with _reading(path):
-            width, height, mode = _probed(content, path)
+            width, height, look = _probed(content, path)
     except UnreadableImage as error:
         return Inspection(digest, reason=error.reason)
-    return Inspection(digest, width, height, mode)
+    return Inspection(digest, width, height, look)
 
 
 @contextmanager
@@ -163,14 +176,17 @@ def _as_grey(image: Image.Image, path: Path) -> Image.Image:
     return grey
 
 
-def _probed(content: bytes, path: Path) -> tuple[int, int, str]:
+def _probed(content: bytes, path: Path) -> tuple[int, int, Look]:
     image = _opened(BytesIO(content), path)
     _check_size(image, path)
     (width, height), mode = image.size, image.mode
-    image.draft("L", (1, 1))  # a JPEG is then read to its end, but its transform made at an eighth of the size
-    _as_grey(image, path)
-    turned = image.getexif().get(_ORIENTATION, 1) in range(5, 9)
-    return (height, width, mode) if turned else (width, height, mode)
+    small = (THUMBNAIL, THUMBNAIL)
+    image.draft("L", small)  # a JPEG is then read to its end, but its transform made at an eighth of the size
+    thumbnail = _as_grey(image, path).resize(small, Image.Resampling.BILINEAR)
+    if (orientation := image.getexif().get(_ORIENTATION, 1)) != 1:
+        thumbnail = ImageOps.exif_transpose(thumbnail)
+    width, height = (height, width) if orientation in range(5, 9) else (width, height)
+    return width, height, Look(mode, thumbnail.tobytes())
 
 
 @contextmanager

@@ -1,33 +1,41 @@
-"""Hash and decode all images at once."""
+"""Hash, decode and look at all images at once."""
 
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from cxrkit.data.images import Inspection, inspect
+from cxrkit.data.images import Inspection, Look, inspect
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)`` is called after each image."""
 
 
-def inspected(frame: pd.DataFrame, roots: Mapping[str, Path], progress: Progress | None = None) -> pd.DataFrame:
-    """Add ``sha256``, ``width``, ``height`` and ``mode`` to a frame, and exclude the images that cannot be read.
+class Inspected(NamedTuple):
+    """A frame of files that were opened, and what each readable one looks like, by the hash of its bytes."""
+
+    frame: pd.DataFrame
+    looks: dict[str, Look]
+
+
+def inspected(frame: pd.DataFrame, roots: Mapping[str, Path], progress: Progress | None = None) -> Inspected:
+    """Add ``sha256``, ``width`` and ``height`` to a frame, and exclude the images that cannot be read.
 
     Rows that are excluded already are not opened. Decoding runs in threads, as Pillow releases the interpreter.
     """
     places = [None if row.excluded else roots[str(row.split)] / str(row.image) for row in frame.itertuples(index=False)]
     found = _inspect_all([place for place in places if place], progress)
     results = [Inspection() if place is None else found[place] for place in places]
-    return frame.assign(
+    told = frame.assign(
         sha256=[result.sha256 for result in results],
         width=[result.width for result in results],
         height=[result.height for result in results],
-        mode=[result.mode for result in results],
         excluded=[why or result.reason or "" for why, result in zip(frame["excluded"], results, strict=True)],
     )
+    return Inspected(told, {result.sha256: result.look for result in results if result.look is not None})
 
 
 def _inspect_all(paths: list[Path], progress: Progress | None) -> dict[Path, Inspection]:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cxrkit.data.images import Look
 from cxrkit.errors import InputError
 from cxrkit.files import digest, write_text
 from cxrkit.records import DataSummary
@@ -28,12 +29,14 @@ class Manifest:
         roots: split or external set → the folder that its images' names are relative to.
         notes: sentences that the report repeats.
         patient_rule: how patients were told apart, in words.
+        looks: file hash → what the image looks like, while the files have just been read; no part of the CSV file.
     """
 
     frame: pd.DataFrame
     roots: Mapping[str, Path]
     notes: Sequence[str] = ()
     patient_rule: str | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict, repr=False)
 
     def of(self, split: str) -> pd.DataFrame:
         """Return the usable rows of a split, by image name, indexed from 0."""

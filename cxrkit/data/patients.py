@@ -57,6 +57,12 @@ def _known(image: str) -> str:
     return name.patient if name else image
 
 
+def by_kermany(used: pd.DataFrame) -> bool:
+    """Tell whether patients are those of Kermany's file names, in most of the usable rows."""
+    names = zip(map(kermany, used["image"]), used["patient"], strict=True)
+    return 2 * sum(name is not None and name.patient == str(patient) for name, patient in names) > len(used)
+
+
 def assigned(frame: pd.DataFrame, rule: PatientRule | None, external: frozenset[str], where: str) -> Grouped:
     """Fill the ``patient`` column of the usable rows, and ``pathogen`` where Kermany's names tell it.
 

@@ -42,6 +42,10 @@ def test_a_sound_folder_is_usable(source):
     assert 'Patients by rule "kermany" on file names' in result.stdout
     assert "No patients shared between splits." in result.stdout
     assert "By the number in the name alone" in result.stdout
+    assert "No near duplicates" in result.stdout
+    assert "No drift from val to test that is shown and large enough to matter." in result.stdout
+    assert "All images have the same size." in result.stdout
+    assert "Brightness and contrast alone" in result.stdout
     assert result.stdout.rstrip().endswith("Usable.")
 
 
@@ -57,6 +61,25 @@ def test_findings_are_told_plainly_and_are_no_failure_of_the_audit(broken):
     assert 'split by patient with "cxrkit data split"' in " ".join(result.stdout.split())
 
 
+def test_near_duplicates_conflicts_shortcuts_and_drift_are_told_in_sentences(source, tmp_path):
+    folder = shutil.copytree(source, tmp_path / "odd", ignore=shutil.ignore_patterns("masks", "*.csv"))
+    for path in sorted((folder / "test/PNEUMONIA").iterdir()):
+        Image.open(path).resize((90, 90)).point(lambda grey: round(0.4 * grey)).save(path)
+    original = min((folder / "train/NORMAL").iterdir())
+    Image.open(original).save(folder / "train/PNEUMONIA/person999_virus_1.png")
+    result = run("check", folder)
+    assert result.exit_code == 0, result.output
+    shown = " ".join(result.stdout.split())
+    pair = f"train/NORMAL/{original.name} and train/PNEUMONIA/person999_virus_1.png"
+    assert f"1 pair of near duplicates in train, 1 of different patients, e.g. {pair}." in shown
+    assert f"Nearly one picture with two labels: {pair}." in shown
+    assert "Drift from train to test: PNEUMONIA images are wider (90 against 64 pixels, D 1.00)" in shown
+    assert "darker (" in shown
+    narrow = CliRunner().invoke(cli, ["data", "check", str(folder)], env={"COLUMNS": "70"})
+    assert not [line for line in narrow.stdout.splitlines() if len(line) > 70 and str(folder) not in line]
+    assert "│ test PNEUMONIA  │    90 │     90 │" in narrow.stdout
+
+
 def test_the_audit_as_json(broken):
     result = run("check", broken, "--json")
     found = json.loads(result.stdout)
@@ -67,6 +90,11 @@ def test_the_audit_as_json(broken):
         "system file, no image": 1,
     }
     assert len(found["problems"]) == 2
+    assert found["near_duplicates"]["searched"] == 121
+    assert {(row["set"], row["class"]) for row in found["statistics"]} == {
+        (split, label) for split in ("train", "val", "test") for label in ("NORMAL", "PNEUMONIA")
+    }
+    assert {baseline["name"] for baseline in found["baselines"]} == {"size", "brightness"}
 
 
 def test_class_folders_without_splits_name_the_command_that_makes_them(source):

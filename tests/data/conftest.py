@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -35,3 +36,10 @@ def folders(tmp_path) -> Callable[[Mapping[str, int]], Path]:
         return tmp_path / "set"
 
     return written
+
+
+@pytest.fixture
+def real_data():
+    if "CXRKIT_TEST_DATA" not in os.environ:
+        pytest.skip("CXRKIT_TEST_DATA names no folder")
+    return Path(os.environ["CXRKIT_TEST_DATA"]).resolve()

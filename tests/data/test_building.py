@@ -1,6 +1,4 @@
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -268,10 +266,3 @@ def test_the_shared_radiographs_hold_no_leak_by_the_true_key(build, real_data):
     assert summary.counts["test"] == {"NORMAL": 145, "PNEUMONIA": 517}
     shares = pd.crosstab(manifest.usable["pathogen"], manifest.usable["split"])
     assert np.allclose(shares["val"] / (shares["val"] + shares["train"]), 0.1, atol=0.005)
-
-
-@pytest.fixture
-def real_data():
-    if "CXRKIT_TEST_DATA" not in os.environ:
-        pytest.skip("CXRKIT_TEST_DATA names no folder")
-    return Path(os.environ["CXRKIT_TEST_DATA"]).resolve()

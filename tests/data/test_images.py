@@ -46,7 +46,7 @@ def test_sixteen_bit_files_are_scaled_by_their_range(tmp_path, white):
     values = np.round(RAMP * (white / 255)).astype(np.uint16)
     path = saved(tmp_path / "a.png", Image.fromarray(values))
     assert np.array_equal(read_grey(path), RAMP)
-    assert inspect(path).mode.startswith("I")
+    assert inspect(path).look.mode.startswith("I")
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True), (8, True)])
