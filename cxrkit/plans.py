@@ -82,6 +82,7 @@ class RobustnessPlan(Document):
     roots: dict[str, str]
     set: str
     images: list[str]
+    rule: str  # how they were drawn, in a sentence
     models: list[ExplainedModel]
     conditions: list[Condition]
     devices: DevicePlan
@@ -93,6 +94,7 @@ class CheckpointPlan(Document):
     run_directory: str
     roots: dict[str, str]
     task: str
+    seed: int  # of its training, 0 where that is not known: the folder that keeps the weights
     weights: str  # .safetensors or .pth
     model: Chosen
     class_names: list[str]

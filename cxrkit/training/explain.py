@@ -1,43 +1,27 @@
-"""Class activation maps of chosen images by every trained model, as overlays and as raw maps."""
+"""Class activation maps of chosen images by every trained model, as overlays and as raw maps, and checks of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
-import torch
-import torchcam.methods
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional
 
 from cxrkit.config.schema import CamMethod
 from cxrkit.data.images import read_grey
 from cxrkit.discovery import load
-from cxrkit.errors import CxrkitError, InputError, RunError, nearest
+from cxrkit.errors import CxrkitError, InputError, nearest
 from cxrkit.files import write_bytes
 from cxrkit.plans import Event, ExplainedModel, ExplainPlan, Notice, Stage, Step
 from cxrkit.records import CamEntry, CamIndex, ModelInfo
 from cxrkit.registry import Registry
 from cxrkit.rundir import RunDirectory, TaskDirectory, image_file_name
-from cxrkit.training import overlays
-from cxrkit.training.devices import available_device, thread_count
-from cxrkit.training.images import Grey, normalised, view
-from cxrkit.training.layers import is_feature_map, last_feature_map, outputs
-from cxrkit.training.models import rebuild
+from cxrkit.training import cam_checks, overlays
+from cxrkit.training.cams import BATCH_SIZE, Explained, mapping, rebuilt
+from cxrkit.training.images import Grey, view
 
-BATCH_SIZE = 16
 Tell = Callable[[Event], None]
-
-
-class _Explained(NamedTuple):
-    """A trained model, ready to be explained."""
-
-    task: str
-    model: nn.Module
-    info: ModelInfo
-    layer: str
 
 
 def explain(plan: ExplainPlan, tell: Tell) -> None:
@@ -46,7 +30,8 @@ def explain(plan: ExplainPlan, tell: Tell) -> None:
     An overlay is a JPEG of the whole image, its longer side 320 pixels, with the map on the part that the network saw
     and a thin border around that part. A raw map is a 16-bit greyscale PNG of that part at the network's input size,
     0 … 65535 for 0 … 1; every map is scaled to its own greatest value. A model that cannot be explained is told as a
-    notice and has no maps; the others go on.
+    notice and has no maps; the others go on. Where the plan has a sample, the maps are also checked on it
+    (:mod:`cxrkit.training.cam_checks`).
 
     Args:
         plan: which images, models, method and layer.
@@ -57,17 +42,22 @@ def explain(plan: ExplainPlan, tell: Tell) -> None:
     """
     _check_method(plan.method)
     tell(Stage(name="explaining", total=len(plan.models) * len(plan.images)))
+    RunDirectory(Path(plan.run_directory)).explanations.unlink(missing_ok=True)
     models = load("cxrkit.train").models
     problems: list[str] = []
+    mapped: list[ExplainedModel] = []
     for number, each in enumerate(plan.models):
         try:
-            _explain_model(plan, each, models, _Progress(tell, number * len(plan.images)))
+            if _explain_model(plan, each, models, _Progress(tell, number * len(plan.images))):
+                mapped.append(each)
         except CxrkitError as error:
             problems.append(f'task "{each.task}": no activation maps: {error}')
     if len(problems) == len(plan.models) > 0:
         raise InputError(*problems)
     for problem in problems:
         tell(Notice(message=problem))
+    if plan.sample and mapped:
+        cam_checks.check(plan, mapped, models, tell)
 
 
 class _Progress(NamedTuple):
@@ -83,37 +73,24 @@ def _check_method(name: str) -> None:
         raise InputError(f'explain.method: no method "{name}", {nearest(name, allowed)}')
 
 
-def _explain_model(plan: ExplainPlan, each: ExplainedModel, models: Registry, progress: _Progress) -> None:
+def _explain_model(plan: ExplainPlan, each: ExplainedModel, models: Registry, progress: _Progress) -> bool:
+    """Write a model's maps; tell whether it has any."""
     task = RunDirectory(Path(plan.run_directory)).task(each.task)
-    (task.cam / "index.json").unlink(missing_ok=True)  # until the new maps are whole, there are none
-    seed = task.seed(each.seed)
-    info = ModelInfo.read(seed.model_info)
-    model = rebuild(each.model, len(info.class_names), seed.model, models, f'task "{each.task}"')
-    layer = _layer(model, plan.layer, info.preprocessing.image_size)
-    if layer is None:
+    for name in ("index.json", "checks.json"):  # until the new maps are whole, there are none
+        (task.cam / name).unlink(missing_ok=True)
+    explained = rebuilt(plan, each, models)
+    if explained.layer is None:
         what = f'the model "{each.model.name}" has no feature map over the image (explain.layer can name one)'
         progress.tell(Notice(message=f'task "{each.task}": no activation maps: {what}'))
-        return
-    entries = _write_maps(plan, task, _Explained(each.task, model, info, layer), progress)
-    index = CamIndex(method=plan.method, layer=layer, seed=each.seed, rule=plan.rule, entries=entries)
+        return False
+    entries = _write_maps(plan, task, explained, progress)
+    index = CamIndex(method=plan.method, layer=explained.layer, seed=each.seed, rule=plan.rule, entries=entries)
     index.write(task.cam / "index.json")
     _remove_others(task.cam, entries)
+    return True
 
 
-def _layer(model: nn.Module, name: str | None, image_size: int) -> str | None:
-    if name is None:
-        return last_feature_map(model, image_size)
-    names = [known for known, _ in model.named_modules() if known]
-    if name not in names:
-        raise InputError(f'explain.layer: no layer "{name}", {nearest(name, names)}')
-    shapes = [output.shape for output in outputs(model, image_size) if output.name == name]
-    if not any(is_feature_map(shape) for shape in shapes):
-        what = f"gives {list(shapes[-1][1:])}" if shapes else "gives no tensor"
-        raise InputError(f'explain.layer: "{name}" {what}, a feature map is [channels, height, width]')
-    return name
-
-
-def _write_maps(plan: ExplainPlan, task: TaskDirectory, explained: _Explained, progress: _Progress) -> list[CamEntry]:
+def _write_maps(plan: ExplainPlan, task: TaskDirectory, explained: Explained, progress: _Progress) -> list[CamEntry]:
     root = Path(plan.roots[plan.set])
     entries: list[CamEntry] = []
     empty = 0
@@ -129,50 +106,14 @@ def _write_maps(plan: ExplainPlan, task: TaskDirectory, explained: _Explained, p
 
 
 def _batches(
-    plan: ExplainPlan, root: Path, explained: _Explained
-) -> Iterator[tuple[Sequence[str], list[Grey], list[overlays.Map]]]:
-    """Compute the maps batch by batch, in fp32, with one extractor."""
-    device = available_device(plan.devices)
-    torch.set_num_threads(thread_count(plan.devices, device))
-    torch.manual_seed(0)  # SmoothGradCAMpp and SSCAM draw noise
-    size = explained.info.preprocessing.image_size
-    model = explained.model.to(device).requires_grad_(False)
-    positive = explained.info.class_names.index(explained.info.positive)
-    with _extractor(plan.method, model, explained.layer) as extractor:
+    plan: ExplainPlan, root: Path, explained: Explained
+) -> Iterator[tuple[Sequence[str], list[Grey], overlays.Map]]:
+    """Compute the maps batch by batch."""
+    with mapping(plan.method, explained, plan.devices) as maps:
         for start in range(0, len(plan.images), BATCH_SIZE):
             images = plan.images[start : start + BATCH_SIZE]
             greys = [read_grey(root / image) for image in images]
-            seen = np.stack([view(grey, size) for grey in greys])
-            batch = normalised(torch.from_numpy(seen).to(device))
-            yield images, greys, _maps(extractor, model, batch, positive)
-
-
-def _extractor(method: str, model: nn.Module, layer: str) -> Any:
-    try:
-        return getattr(torchcam.methods, method)(model, target_layer=layer)
-    except (ValueError, TypeError) as error:
-        raise RunError(f"explain.method: {method} does not fit this model ({error})") from error
-
-
-def _maps(extractor: Any, model: nn.Module, batch: Tensor, positive: int) -> list[overlays.Map]:
-    """Compute float32[size, size] in 0 … 1 for each image; 0 everywhere where there is no evidence or no number."""
-    try:
-        with torch.enable_grad():
-            scores = model(batch.requires_grad_())  # frozen layers pass gradients on only to an input that wants them
-            (cams,) = extractor(class_idx=positive, scores=scores, normalized=False)
-    except (RuntimeError, ValueError, TypeError) as error:
-        name = type(extractor).__name__
-        raise RunError(f"explain.method: {name} failed on this model ({str(error).splitlines()[0]})") from error
-    narrow = cams.detach().cpu().double()[:, None]
-    wide = functional.interpolate(narrow, batch.shape[-2:], mode="bilinear", align_corners=False)
-    return list(_scaled(wide[:, 0]).float().numpy())
-
-
-def _scaled(cams: Tensor) -> Tensor:
-    """Scale each map of [n, height, width] to 0 … 1; torchcam's own scaling leaves weak maps next to nothing."""
-    usable = torch.where(cams.isfinite().all(-1).all(-1)[:, None, None], cams, 0)
-    above = usable - usable.amin((1, 2), keepdim=True)
-    return above / above.amax((1, 2), keepdim=True).clamp(min=torch.finfo(torch.double).tiny)
+            yield images, greys, maps(np.stack([view(grey, explained.info.preprocessing.image_size) for grey in greys]))
 
 
 def _write_map(folder: Path, image: str, grey: Grey, activation: overlays.Map, info: ModelInfo) -> CamEntry:

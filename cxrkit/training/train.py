@@ -21,7 +21,7 @@ from cxrkit.plans import Notice, Stage, Step, TrainingPlan
 from cxrkit.records import ModelInfo, Timing
 from cxrkit.registry import Registered
 from cxrkit.rundir import RunDirectory, SeedDirectory
-from cxrkit.training import devices, layers, models, predict
+from cxrkit.training import devices, layers, models, predict, shares
 from cxrkit.training.augmentation import Augmentation
 from cxrkit.training.context import Context, ValidationImages
 from cxrkit.training.events import Events
@@ -219,7 +219,7 @@ def _predict(job: Job, module: nn.Module) -> None:
 
 
 def _write_model(job: Job, context: Context) -> None:
-    plan, module = job.plan, context.model.cpu()
+    plan, module, num_classes = job.plan, context.model.cpu(), len(job.plan.class_names)
     save_weights(job.folder.model, module)
     parameters = list(module.parameters())
     info = ModelInfo(
@@ -235,6 +235,8 @@ def _write_model(job: Job, context: Context) -> None:
         trainable=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         layers=layers.table(module, plan.image_size),
         selected_epoch=context.selected_epoch,
+        class_shares=shares.of_images(context.labels, num_classes),
+        seen_shares=shares.of_loss(context.imbalance, context.labels, num_classes, seed=plan.seed, epochs=plan.epochs),
     )
     info.write(job.folder.model_info)
 

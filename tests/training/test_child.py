@@ -31,6 +31,7 @@ def test_child_writes_everything_of_a_seed_folder(trained):
     info = ModelInfo.read(folder.model_info)
     assert info.distribution == "cxrkit"
     assert info.selected_epoch in (1, 2)
+    assert info.class_shares == info.seen_shares == pytest.approx([6 / 21, 15 / 21])
     assert Timing.read(folder.timing).peak_memory_bytes > 1 << 20
     assert len(predicted(folder).images) == 10
     assert set(predicted(folder).status) == {"ok"}
@@ -67,6 +68,7 @@ def test_two_processes_train_together(trained):
     assert isinstance(events[-1], Finished)
     assert len(history(folder)) == 2
     assert set(predicted(folder).status) == {"ok"}
+    assert ModelInfo.read(folder.model_info).seen_shares == pytest.approx([0.5, 0.5])
 
 
 def test_an_image_that_became_unreadable_has_its_reason_as_status(images, trained):
@@ -124,4 +126,4 @@ def test_wrong_input_is_told_as_such(make_plan, child):
         [sys.executable, "-m", "cxrkit.training.child", "fly"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "allowed are train PLAN and explain PLAN" in done.stdout
+    assert "allowed are train, explain, robustness and checkpoint, each with a PLAN" in done.stdout

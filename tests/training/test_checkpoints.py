@@ -1,0 +1,223 @@
+import re
+
+import pytest
+import safetensors.torch
+import torch
+from cxrkit_plugins import models as built_in
+from torch import nn
+
+from cxrkit.errors import InputError
+from cxrkit.plans import Chosen
+from cxrkit.records import Preprocessing
+from cxrkit.registry import Registered, Registry
+from cxrkit.training import checkpoints, statedicts
+from cxrkit.training.images import preprocessing
+
+CLASSES = ("NORMAL", "PNEUMONIA")
+
+
+def small(num_classes, *, head="linear", hidden: int = 4, weights: str = "imagenet"):
+    """A convolution, pooling, and a head of one or two layers, as the built-in resnet18 has it."""
+    if weights != "none":
+        raise InputError(f"{weights} cannot be downloaded")
+    network = nn.Sequential()
+    network.conv1 = nn.Conv2d(3, 5, 3)
+    network.bn1 = nn.BatchNorm2d(5)
+    network.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    two = nn.Sequential(nn.Linear(5, hidden), nn.ReLU(), nn.Linear(hidden, num_classes))
+    network.fc = two if head == "two-layer" else nn.Linear(5, num_classes)
+    return network
+
+
+def plain(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, num_classes))
+
+
+@pytest.fixture
+def registry():
+    found = Registry("model")
+    for factory in (small, plain):
+        found.add(Registered(factory.__name__, "model", factory, "cxr-extra", "1.2", "A model."))
+    return found
+
+
+def state(**options):
+    torch.manual_seed(5)
+    return small(2, weights="none", **options).state_dict()
+
+
+def examine(registry, path, name="small", image_size=32, **options):
+    return checkpoints.examine(Chosen(name=name, options=options), path, CLASSES, image_size, registry)
+
+
+def saved(path, content):
+    torch.save(content, path)
+    return path
+
+
+# ── Layouts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LAYOUTS = {
+    "plain": lambda state: state,
+    "of a data-parallel training": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    "nested in a class": lambda state: {f"module.backbone.{name}": tensor for name, tensor in state.items()},
+    "under state_dict": lambda state: {"state_dict": state, "epoch": 3, "optimizer": {"lr": 0.1}},
+    "under model": lambda state: {"model": {f"module.{name}": tensor for name, tensor in state.items()}},
+    "without batch counts": lambda state: {k: v for k, v in state.items() if "num_batches" not in k},
+    "with an auxiliary classifier": lambda state: state | {"aux1.fc.weight": torch.ones(3, 3)},
+    "in half precision": lambda state: {k: v.half() if v.is_floating_point() else v for k, v in state.items()},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_state_dict_is_found_in_each_layout_that_people_save(registry, tmp_path, layout):
+    examined = examine(registry, saved(tmp_path / "model.pth", LAYOUTS[layout](state())))
+    module = checkpoints._loaded(
+        examined.model, tmp_path / "model.pth", statedicts.read(tmp_path / "model.pth"), CLASSES, registry
+    )
+    assert examined.model.options == {"head": "linear", "hidden": 4, "weights": "none"}
+    assert not module.training
+    tolerance = 1e-3 if "half" in layout else 0
+    assert torch.allclose(module.fc.weight, state()["fc.weight"], atol=tolerance)
+    assert torch.allclose(module.conv1.weight, state()["conv1.weight"], atol=tolerance)
+
+
+def test_the_old_format_of_pytorch_is_read(registry, tmp_path):
+    torch.save(state(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert examine(registry, tmp_path / "old.pth").parameters == 5 * 27 + 5 + 10 + 12
+
+
+def test_safetensors_are_read(registry, tmp_path):
+    safetensors.torch.save_file(state(), tmp_path / "model.safetensors")
+    assert examine(registry, tmp_path / "model.safetensors").distribution == "cxr-extra"
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_a_head_of_two_layers_is_recognised_with_its_width_and_a_dropout_between_them_is_no_matter(
+    registry, tmp_path, last
+):
+    ours = state(head="two-layer", hidden=7)
+    theirs = {name.replace("fc.2.", f"fc.{last}."): tensor for name, tensor in ours.items()}
+    path = saved(tmp_path / "model.pth", {f"module.{name}": tensor for name, tensor in theirs.items()})
+    examined = examine(registry, path)
+    assert examined.model.options == {"head": "two-layer", "hidden": 7, "weights": "none"}
+    module = checkpoints._loaded(examined.model, path, statedicts.read(path), CLASSES, registry)
+    image = torch.rand(1, 3, 32, 32)
+    original = small(2, head="two-layer", hidden=7, weights="none").eval()
+    original.load_state_dict(ours)
+    assert torch.equal(module(image), original(image))
+
+
+def test_a_linear_head_in_a_sequence_is_the_same_head(registry, tmp_path):
+    theirs = {name.replace("fc.", "fc.1."): tensor for name, tensor in state().items()}
+    assert examine(registry, saved(tmp_path / "model.pth", theirs)).model.options["head"] == "linear"
+
+
+def test_layers_are_ordered_as_numbers():
+    found = statedicts.matrices({f"fc.{n}.weight": torch.ones(2, 2) for n in (10, 9, 1)} | {"fc.9.bias": 0}, "fc")
+    assert found == ["fc.1", "fc.9", "fc.10"]
+
+
+@pytest.mark.parametrize("head", ["linear", "two-layer"])
+def test_torchvisions_names_fit_the_built_in_resnet18(tmp_path, head):
+    torch.manual_seed(0)
+    theirs = built_in.resnet18(2, head=head, hidden=16).state_dict()
+    registry = Registry("model")
+    registry.add(Registered("resnet18", "model", built_in.resnet18, "cxrkit", "0", ""))
+    examined = examine(registry, saved(tmp_path / "theirs.pth", theirs), "resnet18")
+    assert examined.model.options["head"] == head
+    assert examined.layers[0].name == "conv1"
+
+
+# ── What is refused ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Payload:
+    """Would run when it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('ran')",))
+
+
+def without_bias(number):
+    return {name: tensor for name, tensor in state().items() if name != "conv1.bias"} | {"more": torch.ones(number)}
+
+
+REFUSED = {
+    "code": (
+        Payload,
+        r"holds [\w.]*exec, more than tensors, give a file of the model's state_dict\(\) alone",
+    ),
+    "a whole model": (lambda: small(2, weights="none"), r"holds [\w.]+, more than tensors, give"),
+    "a list": (lambda: [1, 2], "holds no state dict but a list, give"),
+    "other keys": (lambda: {"epoch": 3, "lr": 0.1}, "holds no state dict but the keys epoch, lr, give"),
+    "nothing": (dict, "holds no state dict but the keys of nothing, give"),
+    "not a number": (lambda: state() | {"fc.bias": torch.tensor([1.0, float("nan")])}, '"fc.bias" holds values that'),
+    "nothing in a tensor": (lambda: state() | {"fc.weight": torch.ones(10**12, 0)}, '"fc.weight" is empty'),
+    "more than is there": (
+        lambda: state() | {"fc.weight": torch.ones(1).expand(10**9, 5)},
+        r'"fc.weight" of \[1000000000, 5\] is larger than what the file holds of it',
+    ),
+    "three outputs": (
+        lambda: small(3, weights="none").state_dict(),
+        'as "small": gives 3 outputs, needed is one for each of the classes NORMAL, PNEUMONIA',
+    ),
+    "one output": (lambda: small(1, weights="none").state_dict(), "gives 1 output, needed is one for each"),
+    "another shape": (
+        lambda: state() | {"conv1.weight": torch.ones(5, 3, 7, 7)},
+        r'another architecture, 1 tensor differs, the first is "conv1.weight" of \[5, 3, 7, 7\] in place of \[5, 3',
+    ),
+    "other names": (lambda: without_bias(3), '2 tensors differ, the first is "conv1.bias", which the file lacks'),
+    "three layers": (
+        lambda: state() | {"fc.1.weight": torch.ones(2, 2), "fc.2.weight": torch.ones(2, 2)},
+        'the first is "fc.1.weight", which the model lacks',
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_no_such_model_is_told_in_a_sentence_and_nothing_of_it_runs(registry, tmp_path, what):
+    make, message = REFUSED[what]
+    path = saved(tmp_path / "model.pth", make())
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: .*{message}"):
+        examine(registry, path)
+
+
+@pytest.mark.parametrize("content", [b"", b"cut", b"hello"])
+@pytest.mark.parametrize("name", ["model.pth", "model.safetensors"])
+def test_a_damaged_file_is_told(registry, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.\w+: .*(cannot be read|no file of PyTorch's, or damaged).*, give a"):
+        examine(registry, tmp_path / name)
+
+
+def test_a_truncated_file_is_told(registry, tmp_path):
+    path = saved(tmp_path / "model.pth", state())
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"model.pth: "):
+        examine(registry, path)
+
+
+def test_an_unknown_architecture_and_a_wrong_option_are_told(registry, tmp_path):
+    path = saved(tmp_path / "model.pth", state())
+    with pytest.raises(InputError, match='no model "smal", did you mean "small"'):
+        examine(registry, path, "smal")
+    with pytest.raises(InputError, match=r'model "small"\.hiden: unknown option, did you mean "hidden"'):
+        examine(registry, path, hiden=3)
+
+
+def test_a_model_that_takes_no_images_of_this_size_is_told(registry, tmp_path):
+    path = saved(tmp_path / "plain.pth", plain(2).state_dict())
+    assert examine(registry, path, "plain").model == Chosen(name="plain")
+    with pytest.raises(InputError, match="takes no images of 48 pixels"):
+        examine(registry, path, "plain", image_size=48)
+
+
+def test_only_images_that_are_prepared_as_ours_are_supported():
+    ours = preprocessing(64)
+    assert checkpoints.differing(ours) == []
+    theirs = Preprocessing(image_size=64, resize=64, mean=[0.5], std=ours.std)
+    assert checkpoints.differing(theirs) == [
+        f"resize 64, cxrkit's is {ours.resize}",
+        f"mean [0.5], cxrkit's is {ours.mean}",
+    ]
