@@ -21,7 +21,9 @@ from cxrkit.intervals import (
 )
 from cxrkit.metrics import BoolArray, predictive_values
 
-PREVALENCES: FloatArray = np.round(np.geomspace(0.001, 0.9, 100), 6)
+PREVALENCES: FloatArray = np.unique(
+    np.append(np.round(np.geomspace(0.001, 0.9, 100), 6), (0.01, 0.02, 0.05, 0.1, 0.2, 0.5))
+)
 """float64[100]: from 1 in a thousand to 90 %, as densely where disease is rare as where it is common."""
 
 THRESHOLD_PROBABILITIES: FloatArray = np.round(np.arange(0.01, 1.0, 0.01), 2)

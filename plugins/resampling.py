@@ -1,18 +1,21 @@
 """Figures whose intervals come from the bootstrap by patient."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import sqrt
 
 import numpy as np
 
 from cxrkit import metrics
 from cxrkit.api import Calibrated, EvaluationSettings, Figure, FloatArray, IntArray
 from cxrkit.bootstrap import Statistic, bootstrap, percentiles, strata
-from cxrkit.intervals import NONE, Interval, wilson
+from cxrkit.intervals import NONE, Interval, proportion, wilson
 
 from .results import Results, count, fewest
 
 BY_PATIENT = "bootstrap by patient"
 AT_THE_END = "Wilson's bound, n = patients of the smallest class"
+OF_RECALLS = "square-and-add of Wilson intervals"
 FREE_OF_THRESHOLD = {"average_precision", "average_precision_macro", "brier", "log_loss"}
 UNBOUNDED = {"log_loss"}
 
@@ -64,7 +67,30 @@ def of_decisions(results: Results, settings: EvaluationSettings) -> list[Figure]
         columns = [metrics.balanced_accuracy(matrices), metrics.matthews_correlation(matrices), *f1.T]
         return np.stack([*columns, f1.mean(axis=1)][: len(names)], axis=1)
 
-    return resampled(results, settings, names, figures)
+    balanced, *others = resampled(results, settings, names, figures)
+    return [_from_recalls(balanced, results, settings.level), *others]
+
+
+def _from_recalls(balanced: Figure, results: Results, level: float) -> Figure:
+    """Bound balanced accuracy by the classes' recalls where one is 0 or 1, which every resample repeats.
+
+    The distances of the recalls' own bounds add as squares (Zou & Donner 2008).
+    """
+    recalls = [_recall(results, index, level) for index in range(len(results.class_names))]
+    inside = all(0 < value < 1 for value, _, _ in recalls)
+    if balanced.value is None or balanced.method == AT_THE_END or inside:
+        return balanced
+    below = sqrt(sum((value - low) ** 2 for value, low, _ in recalls)) / len(recalls)
+    above = sqrt(sum((high - value) ** 2 for value, _, high in recalls)) / len(recalls)
+    return replace(balanced, low=balanced.value - below, high=balanced.value + above, method=OF_RECALLS)
+
+
+def _recall(results: Results, index: int, level: float) -> tuple[float, float, float]:
+    """Return a class's recall and its bounds; of a class without images anything from 0 to 1."""
+    shown = results.labels == index
+    found = proportion(results.called[shown] == index, results.patients[shown], level)
+    value, (low, high, _) = found.value, found.interval
+    return (0.5, 0.0, 1.0) if value is None or low is None or high is None else (value, low, high)
 
 
 def means(columns: Sequence[FloatArray], patients: IntArray) -> Callable[[FloatArray], FloatArray]:

@@ -22,7 +22,7 @@ def command(*, runs: tuple[Path, ...], output: Path | None) -> None:
     from cxrkit.report import terminal, text
     from cxrkit.report.compose import compose
     from cxrkit.report.inputs import open_runs
-    from cxrkit.report.results import read
+    from cxrkit.report.reading import read
 
     opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True))
     results = read(opened)

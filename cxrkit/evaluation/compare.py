@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cxrkit.api import Predictions
 from cxrkit.config.schema import EvaluationTable
 from cxrkit.errors import InputError
-from cxrkit.evaluation.differences import Difference, area, by_bootstrap, shares
+from cxrkit.evaluation.differences import SAME_RANKING, Difference, area, by_bootstrap, shares
 from cxrkit.evaluation.pairs import Pair, pair
 from cxrkit.multiplicity import holm
 from cxrkit.records import Comparison, ComparisonRecord
@@ -135,11 +135,18 @@ def _record(
         test=found.test,
         exploratory=not (found.metric == table.primary and set_name == MAIN_SET),
         margin=margin,
-        non_inferior=None if margin is None or low is None else low > -margin,
+        non_inferior=None if margin is None else _non_inferior(found, margin),
         better=_better(task, reference, found),
         n=found.n,
         n_patients=found.n_patients,
     )
+
+
+def _non_inferior(found: Difference, margin: float) -> bool | None:
+    """Say whether the lower bound stays above minus the margin; identical rankings have no bound and no difference."""
+    if found.test == SAME_RANKING:
+        return True
+    return None if found.interval.low is None else found.interval.low > -margin
 
 
 def _margin(metric: str, table: EvaluationTable) -> float | None:

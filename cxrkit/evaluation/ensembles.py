@@ -11,6 +11,7 @@ from cxrkit.errors import InputError
 from cxrkit.evaluation import predictions
 from cxrkit.evaluation.finished import FinishedTask
 from cxrkit.evaluation.predictions import OK, aligned_to, log_scores, softmax
+from cxrkit.files import sha256
 from cxrkit.records import EnsembleRecord, PriorRecord, TaskInfo
 from cxrkit.rundir import RunDirectory, TaskDirectory
 
@@ -19,7 +20,7 @@ SETTLED = 1e-10
 
 
 def write(run: RunDirectory, table: EnsembleTable, members: Sequence[FinishedTask]) -> TaskInfo:
-    """Write the predictions of an ensemble on every set and condition that all members have.
+    """Write the predictions of an ensemble on every set and condition that all members have, if anything changed.
 
     Args:
         run: the run directory.
@@ -33,14 +34,17 @@ def write(run: RunDirectory, table: EnsembleTable, members: Sequence[FinishedTas
         InputError: a member gives no probabilities, or the members' images or classes differ.
     """
     _check_scales(table, members)
-    weights = _weights(table, members)
     directory = run.task(table.name)
     pairs = [pair for pair in members[0].sets() if all(pair in member.sets() for member in members[1:])]
+    before, sources = _known(directory), _sources(members, pairs)
+    if _is_combined(before, table, sources) and all(directory.predictions(*pair).is_file() for pair in pairs):
+        return before
+    weights = _weights(table, members)
     found = {pair: combine([member.read(*pair) for member in members], table.method, weights) for pair in pairs}
     _remove_others(directory, pairs)
     for pair, combined in found.items():
         predictions.write(directory.predictions(*pair), replace(combined, task=table.name))
-    info = _known(directory).model_copy(update=_described(table, members, weights, pairs))
+    info = before.model_copy(update=_described(table, members, weights, pairs) | {"sources": sources})
     info.write(directory.info)
     return info
 
@@ -157,6 +161,17 @@ def _weights(table: EnsembleTable, members: Sequence[FinishedTask]) -> list[floa
     if table.method != "validation-weighted":
         return [1 / len(members)] * len(members)
     return best_weights([member.read("val") for member in members])
+
+
+def _sources(members: Sequence[FinishedTask], pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
+    """Describe what is combined: member and file → its hash."""
+    files = [(member.info.task, member.path(*pair)) for member in members for pair in pairs]
+    return {f"{name} {path.stem}": sha256(path) for name, path in files}
+
+
+def _is_combined(before: TaskInfo, table: EnsembleTable, sources: Mapping[str, str]) -> bool:
+    made = None if before.ensemble is None else (before.ensemble.method, before.members, before.sources)
+    return made == (table.method, list(table.members), sources)
 
 
 def _remove_others(directory: TaskDirectory, pairs: Sequence[tuple[str, str | None]]) -> None:

@@ -16,8 +16,8 @@ class TemperatureRecord(BaseModel):
 
     value: float
     set: str
-    n: int
-    n_patients: int
+    n: int | None = None  # images; None of a saved model whose run is gone
+    n_patients: int | None = None
 
 
 class PriorRecord(BaseModel):
@@ -65,7 +65,7 @@ class TaskInfo(Document):
     prior: PriorRecord | None = None
     sets: list[str] = []
     training_fingerprints: dict[str, dict[str, str]] = {}  # seed → key → digest or value
-    sources: dict[str, str] = {}  # of a task of predictions: set → sha256 of the file
+    sources: dict[str, str] = {}  # set → sha256 of its images or its file; of an ensemble, each member's
     # For the report, of a trained task: what the configuration resolved to.
     model: str | None = None
     imbalance: str | None = None

@@ -7,6 +7,8 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
+
 from cxrkit.api import Predictions
 from cxrkit.evaluation import cases as evaluation_cases
 from cxrkit.metrics import NO_RESULT, decide
@@ -26,10 +28,10 @@ class Opinion:
 
     Attributes:
         task: the model.
-        probability: of the positive class; NaN without a result.
+        probability: of the positive class, or the score; NaN without a result.
         called: the class that it was called; None without a result.
         wrong: whether that is not what the image shows.
-        certainty: how far beyond the threshold, as a share of the way to 0 or 1.
+        certainty: how far beyond the threshold, as a share of the way to the end of the range.
     """
 
     task: TaskResult
@@ -134,11 +136,13 @@ def verdict(one: Judged, positive: str) -> str:
 
 def _opinions(task: TaskResult, predictions: Predictions, threshold: float) -> Iterable[Opinion]:
     called = decide(predictions.probabilities, predictions.positive_index, threshold)
+    is_score = predictions.scale == "score"
+    low, high = (np.nanmin(predictions.score), np.nanmax(predictions.score)) if is_score else (0.0, 1.0)
     for score, call, label in zip(
         predictions.score.tolist(), called.tolist(), predictions.labels.tolist(), strict=True
     ):
         lacking = call == NO_RESULT
-        span = 1 - threshold if score >= threshold else threshold
+        span = float(high - threshold if score >= threshold else threshold - low)
         yield Opinion(
             task=task,
             probability=score,
@@ -152,11 +156,18 @@ def _view(opinion: Opinion, image: str) -> View:
     return View(
         task=opinion.task.name,
         model=opinion.task.number,
-        probability=wording.NONE if opinion.called is None else f"{opinion.probability:.3f}",
+        figure=figure(opinion),
         call=opinion.called or "no result",
         wrong=opinion.wrong,
         overlay=_overlay(opinion.task, image),
     )
+
+
+def figure(opinion: Opinion) -> str | None:
+    """Write what a model says of an image: ``p 0.831``, ``score 12.4``; None of a bare decision."""
+    if opinion.called is None or opinion.task.info.scale == "decision":
+        return None
+    return f"{'score' if opinion.task.info.scale == 'score' else 'p'} {opinion.probability:.3f}"
 
 
 def _overlay(task: TaskResult, image: str) -> bytes | None:

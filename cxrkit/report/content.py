@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+FEW_MARK = "†"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -14,6 +16,7 @@ class Cell:
         mark: better by an interval that excludes 0.
         model: number of the model that the cell names, for its colour; None where it names none.
         share: 0 … 1, how strongly the cell is shaded; None for no shade.
+        few: rests on so few patients that it is flagged.
     """
 
     text: str
@@ -21,6 +24,12 @@ class Cell:
     mark: bool = False
     model: int | None = None
     share: float | None = None
+    few: bool = False
+
+    @property
+    def marked_text(self) -> str:
+        """The text with its marks, where there is no other way to show them."""
+        return self.text + (f" {FEW_MARK}" if self.few else "") + (" ▲" if self.mark else "")
 
 
 @dataclass(frozen=True)
@@ -143,11 +152,11 @@ class Flow:
 
 @dataclass(frozen=True)
 class View:
-    """A case as one model sees it: ``overlay`` is a JPEG, None where there is no map."""
+    """A case as one model sees it: ``figure`` is its probability or score, if any; ``overlay`` a JPEG, if there is."""
 
     task: str
     model: int
-    probability: str
+    figure: str | None
     call: str
     wrong: bool
     overlay: bytes | None = None

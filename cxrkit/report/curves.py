@@ -1,16 +1,16 @@
-"""The chapter of curves: ROC, precision and recall, reliability, probabilities; each with how to read it."""
+"""The chapter of curves: ROC, precision and recall, probabilities; each with how to read it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cxrkit.report import figures, wording
 from cxrkit.report.content import Block, Plot, Plots, Section
-from cxrkit.report.phrases import headline, set_title
-from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.phrases import anchor, headline, set_title
+from cxrkit.report.results import Results, TaskResult
 
 
 def section(results: Results, set_name: str) -> Section | None:
     """Show the curves of one set; None where there are none."""
-    name = "curves" if set_name == TEST else f"curves-{results.sets.index(set_name)}"
+    name = anchor(results, "curves", set_name)
     blocks = tuple(_curves(results, set_name, name))
     return Section(name, f"Curves on the {set_title(set_name)}", blocks) if blocks else None
 
@@ -19,7 +19,6 @@ def _curves(results: Results, set_name: str, name: str) -> Iterator[Block]:
     drawn = (
         _roc(results, set_name, f"{name}-roc"),
         _precision_recall(results, set_name, f"{name}-pr"),
-        _calibration(results, set_name, f"{name}-calibration"),
         _scores(results, set_name, f"{name}-scores"),
     )
     plots = tuple(plot for plot in drawn if plot is not None)
@@ -57,36 +56,30 @@ def _precision_recall(results: Results, set_name: str, name: str) -> Plot | None
     )
 
 
-def _calibration(results: Results, set_name: str, name: str) -> Plot | None:
-    svg = figures.calibration(results.tasks, set_name, name)
-    if svg is None:
-        return None
-    return Plot(
-        name,
-        svg,
-        f"Reliability on the {set_title(set_name)}, {_n(results, set_name)}. Bars: {wording.level(results.level)} "
-        "intervals of the bins.",
-        "Where the model says 80%, do 80% have the disease? On the diagonal the probabilities can be taken at their "
-        "word; below it the model is too sure, above it too careful. The Brier score is the mean squared error of "
-        "the probabilities: less is better.",
-        "Reliability diagram. " + _spoken(results, set_name, ("brier",)),
-        wide=len(results.tasks) > figures.OVERLAID,
-    )
-
-
 def _scores(results: Results, set_name: str, name: str) -> Plot | None:
-    tasks = [task for task in results.tasks if task.directory.predictions(set_name).is_file()]
+    tasks = [
+        task
+        for task in results.tasks
+        if task.info.scale != "decision" and task.directory.predictions(set_name).is_file()
+    ]
     if not tasks:
         return None
     return Plot(
         name,
         figures.scores(tasks, set_name, name),
-        f"Probabilities that each model gives on the {set_title(set_name)}, {_n(results, set_name)}. "
+        f"{_what(tasks)} that each model gives on the {set_title(set_name)}, {_n(results, set_name)}. "
         f"Filled: images with {results.positive}; outlined: without. Dashed: the threshold.",
         "The less the two overlap, the better the model tells them apart. Filled left of the line: missed. Outlined "
         "right of it: false alarms.",
-        "Histograms of probabilities. " + _spoken(results, set_name, ("sensitivity", "specificity")),
+        "Histograms. " + _spoken(results, set_name, ("sensitivity", "specificity")),
         wide=True,
+    )
+
+
+def _what(tasks: Sequence[TaskResult]) -> str:
+    scales = {task.info.scale for task in tasks}
+    return {frozenset({"score"}): "Scores", frozenset({"probability"}): "Probabilities"}.get(
+        frozenset(scales), "Probabilities and scores"
     )
 
 

@@ -1,16 +1,13 @@
-"""The chapters on what went in: the images, the patients, and how each model was made."""
+"""The chapter on what went in: the images and the patients."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from cxrkit.records import DataSummary, ModelInfo
-from cxrkit.report import wording
+from cxrkit.records import DataSummary
+from cxrkit.report import audit, wording
 from cxrkit.report.content import Block, Bullets, Cell, Column, Flow, FlowBox, Heading, Section, Table, Text
-from cxrkit.report.phrases import population, threshold_origin
-from cxrkit.report.results import Results, TaskResult
-from cxrkit.report.tables import model_cell
+from cxrkit.report.phrases import population
+from cxrkit.report.results import Results
 
-TIMES = " \N{MULTIPLICATION SIGN} "
 ORDER = {"train": 0, "val": 1, "test": 2}
 SPLIT_TITLES = {"train": "Training", "val": "Validation", "test": "Test"}
 SPLIT_USES = {
@@ -25,11 +22,6 @@ def section(results: Results) -> Section:
     return Section("data", "Images and patients", tuple(_data(results)))
 
 
-def models_section(results: Results) -> Section:
-    """Describe how each model was made."""
-    return Section("models", "Models", tuple(_models(results)))
-
-
 def _data(results: Results) -> Iterator[Block]:
     several = len(results.sources) > 1
     shown: list[str | None] = []
@@ -42,6 +34,8 @@ def _data(results: Results) -> Iterator[Block]:
         if several:
             yield Heading(f"Run {source.run.root.name}")
         yield from _summary(source.info.data, results.positive)
+        if source.audit is not None:
+            yield from audit.blocks(source.audit)
     if not shown:
         yield Text(
             f"The figures come from prediction files: {population(results)}. Which images were left out before, and "
@@ -59,7 +53,7 @@ def _summary(data: DataSummary, positive: str) -> Iterator[Block]:
     if data.manifest_sha256:
         facts.append(f"SHA-256 of the manifest, which lists each file with its own: {data.manifest_sha256}.")
     if facts:
-        yield Bullets(tuple(facts), "Audit")
+        yield Bullets(tuple(facts), "Origin and notes")
 
 
 def _flow(data: DataSummary) -> Flow:
@@ -107,113 +101,3 @@ def _split_row(data: DataSummary, split: str, classes: list[str], positive: str)
         Cell(wording.count(patients) if patients is not None else wording.NONE),
         Cell(f"{images / patients:.2f}" if patients else wording.NONE),
     )
-
-
-def _models(results: Results) -> Iterator[Block]:
-    yield _settings(results)
-    yield _thresholds(results)
-    yield from _layers(results)
-
-
-def _settings(results: Results) -> Table:
-    titles = ("Model", "Kind", "Architecture", "Imbalance", "Training", "Settings")
-    rows = tuple(_setting_row(task) for task in results.tasks)
-    notes = [
-        f"{task.name}: {_augmentation(task.info.options)}"
-        for task in results.tasks
-        if "augmentation" in task.info.options
-    ]
-    texts = {note.split(": ", 1)[1] for note in notes}
-    shared = (
-        (f"Augmentation of training images, all models: {texts.pop()}.",)
-        if len(texts) == 1
-        else tuple(f"Augmentation, {note}." for note in notes)
-    )
-    return Table("How each model was made", tuple(Column(title, numeric=False) for title in titles), rows, shared)
-
-
-def _setting_row(task: TaskResult) -> tuple[Cell, ...]:
-    info = task.info
-    options = info.options
-    plain: dict[str, Any] = {key: options[key] for key in ("epochs", "batch_size", "precision") if key in options}
-    seeds = f"seed{'s' if len(info.seeds) > 1 else ''} {wording.listed([str(seed) for seed in info.seeds])}"
-    if len(info.seeds) > 1:
-        seeds += f", represented by {'their mean logit' if info.represent == 'ensemble' else info.represent}"
-    return (
-        model_cell(task),
-        Cell({"trained": "trained here", "predictions": "predictions given"}.get(info.kind, info.kind)),
-        Cell(info.model or wording.NONE, _told(options.get("model", {})) or None),
-        Cell(info.imbalance or wording.NONE, _told(options.get("imbalance", {})) or None),
-        Cell(info.trainer or wording.NONE, _told(options.get("trainer", {})) or None),
-        Cell(_told(plain) or wording.NONE, seeds if info.seeds else None),
-    )
-
-
-def _told(options: Mapping[str, Any]) -> str:
-    """List options as ``learning rate 0.001, freeze layer2``; those that are off are left out."""
-    return ", ".join(
-        f"{name.replace('_', ' ')} {_option(value)}" for name, value in options.items() if value not in (None, False)
-    )
-
-
-def _option(value: Any) -> str:
-    if value is True:
-        return "on"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return f"({_told(value)})"
-    if isinstance(value, list | tuple):
-        told = [_option(one) for one in value]
-        is_range = len(value) == 2 and not any(isinstance(one, str) for one in value)  # noqa: PLR2004 - from, to
-        return " to ".join(told) if is_range else wording.listed(told)
-    return str(value)
-
-
-def _augmentation(options: Mapping[str, Any]) -> str:
-    used = {name: value for name, value in options["augmentation"].items() if value not in (0, False, None)}
-    return _told(used) or "none"
-
-
-def _thresholds(results: Results) -> Table:
-    rows = tuple(
-        (model_cell(task), Cell(wording.threshold(one.value)), Cell(one.rule), Cell(threshold_origin(one), one.note))
-        for task in results.tasks
-        if (one := task.info.threshold)
-    )
-    columns = (
-        Column("Model", numeric=False),
-        Column("Threshold"),
-        Column("Rule", numeric=False),
-        Column("Origin", numeric=False),
-    )
-    note = (
-        f"An image is called {results.positive} where its probability of {results.positive} is at least the threshold."
-    )
-    return Table("Decision thresholds and where they come from", columns, rows, (note,))
-
-
-def _layers(results: Results) -> Iterator[Table]:
-    """Show the layers of each network; those of several models alike once."""
-    alike: dict[str, tuple[ModelInfo, list[str]]] = {}
-    for task in results.tasks:
-        model = next((seed.model for seed in task.seeds if seed.model is not None), None)
-        if model is not None and model.layers:
-            key = model.model_dump_json(include={"model", "layers", "parameters", "trainable", "preprocessing"})
-            alike.setdefault(key, (model, []))[1].append(task.name)
-    for model, names in alike.values():
-        yield _layer_table(model, names)
-
-
-def _layer_table(model: ModelInfo, names: list[str]) -> Table:
-    titles = ("Part", "Kind", "Output", "Parameters", "Trained")
-    rows = [
-        (layer.name, layer.kind, TIMES.join(map(str, layer.output_shape)), layer.parameters, layer.trainable)
-        for layer in model.layers
-    ]
-    rows.append(("total", "", "", model.parameters, model.trainable))
-    cells = tuple(tuple(Cell(wording.count(one) if isinstance(one, int) else one) for one in row) for row in rows)
-    columns = tuple(Column(title, numeric=title in {"Parameters", "Trained"}) for title in titles)
-    size = model.preprocessing.image_size
-    caption = f"Layers of {wording.listed(names)} ({model.model}), for an input of {size}{TIMES}{size} pixels"
-    return Table(caption, columns, cells, small=True)

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from cxrkit.report import wording
 from cxrkit.report.cases import Judged, Pictures, chosen, judged, verdict
 from cxrkit.report.content import Block, Case, Cell, Column, Gallery, Heading, Section, Table, Terms, Text
-from cxrkit.report.phrases import set_title
+from cxrkit.report.phrases import is_few, set_title, thresholds_short
 from cxrkit.report.results import TEST, Results, TaskResult
 from cxrkit.report.tables import model_cell
 
 HUNDRED = 100
-THOUSAND = 1000
 MISSED = "False negatives: the disease was missed"
 ALARM = "False positives: false alarms"
 OTHER = "Other errors: another class, or no result"
@@ -28,7 +27,6 @@ def section(results: Results) -> Section:
 def _blocks(results: Results) -> Iterator[Block]:
     yield _meaning(results)
     yield _per_hundred(results)
-    yield from _per_thousand(results)
     everything = judged(results)
     if everything:
         yield from _shared(results, everything)
@@ -66,7 +64,8 @@ def _per_hundred(results: Results) -> Table:
         f"{wording.level(results.level)} interval. How many calls are wrong depends on how frequent {results.positive} "
         f"is in the {set_title(TEST)}."
     )
-    return Table("Errors for every hundred", columns, rows, (note,))
+    notes = (note, *([told] if (told := thresholds_short(results)) else []))
+    return Table("Errors for every hundred", columns, rows, notes)
 
 
 def _complement(task: TaskResult, metric: str) -> Cell:
@@ -76,36 +75,7 @@ def _complement(task: TaskResult, metric: str) -> Cell:
     bounds = None
     if record.low is not None and record.high is not None:
         bounds = f"{HUNDRED * (1 - record.high):.1f} to {HUNDRED * (1 - record.low):.1f}"
-    return Cell(f"{HUNDRED * (1 - record.value):.1f}", bounds)
-
-
-def _per_thousand(results: Results) -> Iterator[Table]:
-    """Show what a thousand people would meet, at the test set's share of the disease and at the stated one."""
-    observed = next((record.value for task in results.tasks if (record := task.figure("prevalence"))), None)
-    stated = next((record.prevalence for task in results.tasks if (record := task.at_prevalence("ppv"))), None)
-    for prevalence, origin in ((observed, "as in the test set"), (stated, "as stated in the configuration")):
-        rows = [row for task in results.tasks if prevalence and (row := _thousand_row(task, prevalence))]
-        if prevalence and rows:
-            titles = ("Model", "Diseased", "found", "missed", "Not diseased", "cleared", "false alarms")
-            share = wording.number(prevalence, "prevalence")
-            yield Table(
-                f"Of 1,000 people of whom {share} have {results.positive} ({origin})",
-                tuple(Column(title, numeric=place > 0) for place, title in enumerate(titles)),
-                tuple(rows),
-                ("Expected from sensitivity and specificity on the test set, rounded to whole people.",),
-            )
-
-
-def _thousand_row(task: TaskResult, prevalence: float) -> tuple[Cell, ...] | None:
-    sensitivity, specificity = task.figure("sensitivity"), task.figure("specificity")
-    if sensitivity is None or specificity is None or sensitivity.value is None or specificity.value is None:
-        return None
-    diseased = round(THOUSAND * prevalence)
-    found = round(diseased * sensitivity.value)
-    healthy = THOUSAND - diseased
-    alone = round(healthy * specificity.value)
-    counts = (diseased, found, diseased - found, healthy, alone, healthy - alone)
-    return (model_cell(task), *(Cell(wording.count(number)) for number in counts))
+    return Cell(f"{HUNDRED * (1 - record.value):.1f}", bounds, few=is_few(record))
 
 
 def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
@@ -147,7 +117,9 @@ def _galleries(results: Results, cases: Sequence[tuple[Judged, Case]]) -> Iterat
         groups.setdefault(_group(one, results.positive), []).append(case)
     for title in TITLES:
         if title in groups:
-            caption = f"{wording.counted(len(groups[title]), 'image')}. p: probability of {results.positive}"
+            caption = wording.counted(len(groups[title]), "image")
+            if any(task.info.scale == "probability" for task in results.tasks):
+                caption += f". p: probability of {results.positive}"
             if title != RIGHT:
                 caption += "; ✗: a wrong call. Errors of most models first, then the surest"
             yield Gallery(title, tuple(groups[title]), f"{caption}.")
@@ -190,10 +162,16 @@ def _list_of_errors(results: Results, everything: Sequence[Judged]) -> Iterator[
         *[Column("Error", numeric=False)] * (len(results.tasks) <= NAMED),
     )
     rows = tuple(_error_row(results, one) for one in wrong[:LISTED])
-    notes = [f"Under each model its probability of {results.positive}; ✗: wrong at its threshold."]
+    notes = [f"Under each model its {_what(results)}; ✗: wrong at its threshold."]
     if len(wrong) > LISTED:
         notes.append(f"The first {LISTED} of {wording.count(len(wrong))}; all are in the predictions' files.")
     yield Table(f"Every error on the {set_title(TEST)}, of most models first", columns, rows, tuple(notes), small=True)
+
+
+def _what(results: Results) -> str:
+    names = {"probability": f"probability of {results.positive}", "score": "score", "decision": "decision"}
+    scales = {task.info.scale for task in results.tasks}
+    return wording.listed([name for scale, name in names.items() if scale in scales], "or")
 
 
 def _error_row(results: Results, one: Judged) -> tuple[Cell, ...]:
@@ -204,6 +182,8 @@ def _error_row(results: Results, one: Judged) -> tuple[Cell, ...]:
         if opinion is None or opinion.called is None:
             cells.append(Cell(wording.NONE))
         else:
-            cells.append(Cell(f"{opinion.probability:.3f}{' ✗' if opinion.wrong else ''}"))
+            bare = opinion.task.info.scale == "decision"
+            told = opinion.called if bare else f"{opinion.probability:.3f}"
+            cells.append(Cell(f"{told}{' ✗' if opinion.wrong else ''}"))
     error = [Cell(verdict(one, results.positive))] * (len(results.tasks) <= NAMED)
     return (Cell(one.image), Cell(one.patient), Cell(one.truth), *cells, *error)

@@ -1,7 +1,6 @@
 """The report's curves, drawn from the run directory's files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from cxrkit.report.results import TaskResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Curve = dict[str, list[float]]
 ABREAST = 2  # histograms in a row
@@ -32,11 +32,11 @@ def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
         for task, curve in curves:
             if len(curves) <= OVERLAID:
                 _band(axes, task, curve)
-            _line(axes, task, curve["fpr"], curve["tpr"])
+            line(axes, task, curve["fpr"], curve["tpr"])
             specificity, sensitivity = (_value(task, name, set_name) for name in ("specificity", "sensitivity"))
             if specificity is not None and sensitivity is not None:
-                _point(axes, task, 1 - specificity, sensitivity)
-        name_lines(axes, [_named(task, "roc_auc", set_name) for task, _ in curves], "lower right")
+                point(axes, task, 1 - specificity, sensitivity)
+        name_lines(axes, [named(task, "roc_auc", set_name) for task, _ in curves], "lower right")
         return to_svg(figure, name)
 
 
@@ -52,46 +52,12 @@ def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> s
         if prevalence is not None:
             axes.axhline(prevalence, color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
         for task, curve in curves:
-            _line(axes, task, curve["recall"], curve["precision"])
+            line(axes, task, curve["recall"], curve["precision"])
             sensitivity, ppv = (_value(task, name, set_name) for name in ("sensitivity", "ppv"))
             if sensitivity is not None and ppv is not None:
-                _point(axes, task, sensitivity, ppv)
-        name_lines(axes, [_named(task, "average_precision", set_name) for task, _ in curves], "lower left")
+                point(axes, task, sensitivity, ppv)
+        name_lines(axes, [named(task, "average_precision", set_name) for task, _ in curves], "lower left")
         return to_svg(figure, name)
-
-
-def calibration(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
-    """Draw predicted against observed shares, each of many models on its own; None where there is no such curve."""
-    curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "calibration"))]
-    if not curves:
-        return None
-    panels = [[pair] for pair in curves] if len(curves) > OVERLAID else [curves]
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
-    with drawing(SQUARE if len(panels) == 1 else (WIDE[0], 2.45 * rows)) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(grid, panels, strict=False):
-            _reliability(axes, panel, set_name, apart=len(panels) > 1)
-        for axes in grid[len(panels) :]:
-            axes.set_visible(False)
-        return to_svg(figure, name)
-
-
-def _reliability(axes: "Axes", curves: Sequence[tuple[TaskResult, Curve]], set_name: str, *, apart: bool) -> None:
-    predicted_label = "Predicted probability" if apart else "Predicted probability (mean of the bin)"
-    share_axes(axes, predicted_label, "Observed share" if apart else "Observed share with the finding")
-    axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
-    for task, curve in curves:
-        colour = palette.of_model(task.number)
-        bins = [number for number, value in enumerate(curve["observed"]) if isfinite(value)]
-        predicted, observed = ([curve[key][number] for number in bins] for key in ("mean_predicted", "observed"))
-        _intervals(axes, curve, bins, colour)
-        axes.plot(predicted, observed, color=colour, linestyle=palette.dash(task.number), marker="o", markersize=4)
-    names = [_named(task, "brier", set_name) for task, _ in curves]
-    if apart:  # a curve may run anywhere within a small panel
-        axes.set_title(names[0][0], color=names[0][1])
-    else:
-        name_lines(axes, names, "upper left")
 
 
 def training(tasks: Sequence[TaskResult], name: str) -> str | None:
@@ -113,7 +79,7 @@ def training(tasks: Sequence[TaskResult], name: str) -> str | None:
         for axes in (loss, selection):
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.margins(x=0.03)
-        _legend_above(figure, trained)
+        legend_above(figure, trained)
         return to_svg(figure, name)
 
 
@@ -125,47 +91,20 @@ def selection_column(tasks: Sequence[TaskResult]) -> str:
     return next((column for column in known if column in columns), "val_loss")
 
 
-@dataclass(frozen=True)
-class ForestRow:
-    """A row of a forest plot: shares 0 … 1, or differences of such."""
-
-    label: str
-    number: int
-    value: float
-    low: float | None
-    high: float | None
-
-
-def forest(rows: Sequence[ForestRow], x_label: str, name: str, *, zero: bool = False) -> str:
-    """Draw values with intervals, one below the other; ``zero`` draws the line of no difference."""
-    with drawing((6.95, 0.75 + 0.24 * len(rows))) as figure:
-        axes = figure.subplots()
-        axes.grid(visible=False, axis="y")
-        if zero:
-            axes.axvline(0, color=MUTED[0], linewidth=0.9)
-        for place, row in enumerate(rows):
-            colour = palette.of_model(row.number)
-            if row.low is not None and row.high is not None:
-                axes.plot([100 * row.low, 100 * row.high], [place, place], color=colour, linewidth=1.6)
-            axes.plot([100 * row.value], [place], marker="o", color=colour, markersize=5)
-        axes.set(yticks=range(len(rows)), yticklabels=[row.label for row in rows], xlabel=x_label)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0, labelcolor=INK[0])
-        axes.spines["left"].set_visible(False)
-        return to_svg(figure, name)
-
-
 def scores(tasks: Sequence[TaskResult], set_name: str, name: str) -> str:
     """Draw how the probabilities of both classes are distributed by each model, with its threshold."""
     rows = -(-len(tasks) // ABREAST)
     columns = min(len(tasks), ABREAST)
     with drawing((WIDE[0], 0.35 + 1.75 * rows)) as figure:
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        alike = all(task.info.scale == "probability" for task in tasks)
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=alike, sharey=True).ravel()
         for axes, task in zip(grid, tasks, strict=False):
             _histogram(axes, task, set_name)
         for axes in grid[len(tasks) :]:
             axes.set_visible(False)
-        figure.supxlabel(f"Probability of {tasks[0].metrics.positive}", fontsize=8)
+        kinds = {task.info.scale.capitalize() for task in tasks}
+        what = wording.listed(sorted(kinds), "or")
+        figure.supxlabel(f"{what} of {tasks[0].metrics.positive}", fontsize=8)
         figure.supylabel("Images", fontsize=8)
         return to_svg(figure, name)
 
@@ -174,16 +113,19 @@ def _histogram(axes: "Axes", task: TaskResult, set_name: str) -> None:
     found = task.predictions(set_name)
     good = found.status == "ok"
     colour = palette.of_model(task.number)
-    edges = [edge / BINS for edge in range(BINS + 1)]
+    seen = found.score[good]
+    low, high = (0.0, 1.0) if found.scale == "probability" or not len(seen) else (seen.min(), seen.max())
+    edges = [low + (high - low) * edge / BINS for edge in range(BINS + 1)]
     axes.hist(found.score[good & found.truth], bins=edges, color=colour, alpha=0.5)
     axes.hist(found.score[good & ~found.truth], bins=edges, histtype="step", color=INK[0], linewidth=1)
     if task.info.threshold is not None:
         axes.axvline(task.info.threshold.value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
-    axes.set(xlim=(0, 1), title=task.name)
+    axes.set(xlim=(low, high), title=task.name)
     axes.tick_params(labelbottom=True)
 
 
-def _line(axes: "Axes", task: TaskResult, x: list[float], y: list[float]) -> None:
+def line(axes: "Axes", task: TaskResult, x: list[float], y: list[float]) -> None:
+    """Draw a model's curve."""
     axes.plot(x, y, color=palette.of_model(task.number), linestyle=palette.dash(task.number))
 
 
@@ -193,15 +135,9 @@ def _band(axes: "Axes", task: TaskResult, curve: Curve) -> None:
         axes.fill_between(curve["fpr"], curve["tpr_low"], curve["tpr_high"], color=colour, alpha=0.1, linewidth=0)
 
 
-def _point(axes: "Axes", task: TaskResult, x: float, y: float) -> None:
+def point(axes: "Axes", task: TaskResult, x: float, y: float) -> None:
+    """Mark a point of a model's curve."""
     axes.plot([x], [y], marker="o", markersize=6.5, color=palette.of_model(task.number), markeredgecolor=INK[0])
-
-
-def _intervals(axes: "Axes", curve: Curve, bins: list[int], colour: str) -> None:
-    for number in bins:
-        low, high = curve["low"][number], curve["high"][number]
-        if isfinite(low) and isfinite(high):
-            axes.plot([curve["mean_predicted"][number]] * 2, [low, high], color=colour, linewidth=0.9, alpha=0.7)
 
 
 def _history(axes: "Axes", task: TaskResult, column: str, style: str) -> None:
@@ -215,17 +151,19 @@ def _mark_selected(axes: "Axes", task: TaskResult, column: str) -> None:
     for seed in task.seeds:
         row = seed.selected_row
         if row is not None and column in row:
-            _point(axes, task, row["epoch"], row[column])
+            point(axes, task, row["epoch"], row[column])
 
 
-def _legend_above(figure, tasks: Sequence[TaskResult]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def legend_above(figure: "Figure", tasks: Sequence[TaskResult]) -> None:
+    """Name the models above the panels of a figure."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=palette.of_model(task.number), linewidth=2.5, label=task.name) for task in tasks]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, fontsize=8)
 
 
-def _named(task: TaskResult, metric: str, set_name: str) -> tuple[str, str]:
+def named(task: TaskResult, metric: str, set_name: str) -> tuple[str, str]:
+    """Give a model's name with a figure, and its colour."""
     record: Record | None = task.figure(metric, set_name)
     text = task.name
     if record is not None:

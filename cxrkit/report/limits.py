@@ -1,36 +1,11 @@
-"""The closing chapters: limitations that hold for this very run, and a glossary."""
+"""The chapter on limitations that hold for this very run."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from cxrkit.report import wording
-from cxrkit.report.content import Bullets, Section, Terms
-from cxrkit.report.phrases import headline
+from cxrkit.report.content import Bullets, Section
 from cxrkit.report.results import Results, Source
-
-FIGURES = {
-    "sensitivity": "Of the images with the disease, the share that the model finds (recall of the positive class).",
-    "specificity": "Of the images without the disease, the share that the model rightly clears.",
-    "roc_auc": """Of all pairs of one image with and one without the disease, the share in which the diseased one gets
-        the higher probability. 0.5 is guessing, 1 is perfect; it depends on no threshold.""",
-    "average_precision": "The mean precision over all levels of recall. Guessing gives the share of the disease.",
-    "ppv": "Positive predictive value, or precision: of the positive calls, the share that is right.",
-    "npv": "Negative predictive value: of the negative calls, the share that is right.",
-    "accuracy": """The share of all images that is called rightly. Calling everything by the most frequent class can
-        have a high accuracy, so it should not be read alone.""",
-    "balanced_accuracy": "The mean of the classes' recalls: guessing gives 50% with two classes, however frequent.",
-    "f1": "The harmonic mean of precision and recall: high only where both are.",
-    "mcc": "Matthews' correlation of truth and call: 1 perfect, 0 guessing.",
-    "brier": "The mean squared error of the probabilities: less is better.",
-}
-TERMS = {
-    "p value": """How often chance alone would give a difference at least this large if there were none. It says nothing
-        about how large or how important a difference is. Holm's correction makes up for testing several.""",
-    "Threshold": """The probability from which on an image is called positive. A lower one finds more and raises more
-        false alarms.""",
-    "Validation and test set": """Decisions (epoch, threshold) are taken on validation images; the test images are
-        looked at once, at the end.""",
-}
 
 KERMANY = """Patients were told apart by the file names of the Kermany collection. If the images are that collection's,
     they are of children of one to five years from one hospital in Guangzhou, so that nothing here holds for adults; age
@@ -39,24 +14,10 @@ FLIPPED = """trained on images some of which were flipped left to right, which m
     model cannot learn what depends on the side."""
 
 
-def limitations_section(results: Results) -> Section:
+def section(results: Results) -> Section:
     """List what limits these results."""
     items = dict.fromkeys(_one_line(text) for text in _limitations(results))
     return Section("limitations", "Limitations", (Bullets(tuple(items)),))
-
-
-def glossary_section(results: Results) -> Section:
-    """Explain the figures that occur."""
-    known = {metric: any(headline(task, metric) for task in results.tasks) for metric in FIGURES}
-    entries = {wording.label(metric): text for metric, text in FIGURES.items() if known[metric]}
-    entries[f"{wording.level(results.level)} interval"] = _interval(wording.level(results.level))
-    entries |= TERMS
-    return Section("glossary", "Glossary", (Terms(tuple((term, _one_line(text)) for term, text in entries.items())),))
-
-
-def _interval(level: str) -> str:
-    return f"""The range of values that the data are compatible with: made like this, {level} of such ranges would hold
-        the true figure. It covers the chance of which patients were tested, not other hospitals and not other seeds."""
 
 
 def _one_line(text: str) -> str:
@@ -76,6 +37,7 @@ def _limitations(results: Results) -> Iterator[str]:
     for source in results.sources:
         yield from _of_patients(source)
     yield "Labels are taken as they are: errors in them count as errors of the models, or hide them."
+    yield from (f"{task.name}: {limit}" for task in results.tasks for limit in task.metrics.limits)
     if not any(record.subgroup for task in results.tasks for record in task.metrics.records):
         yield "No subgroup was evaluated, so that a group of patients for whom a model fails would not be seen here."
 
@@ -84,13 +46,14 @@ def _of_training(results: Results) -> Iterator[str]:
     yield """A single split: another division of the patients into training, validation and test would give other
         models and figures."""
     yield "The same validation images choose the epoch and the threshold, so that figures on them are too good."
-    once = [task.name for task in results.tasks if len(task.seeds) == 1]
+    once = [task.name for task in results.tasks if len(task.info.seeds) == 1]
     if once:
         yield f"{wording.listed(once)}: trained with one seed; how much luck is in that is not known."
     flipped = [task.name for task in results.tasks if _flips(task.info.options)]
     if flipped:
         yield f"{wording.listed(flipped)}: {FLIPPED}"
-    if any(task.cam and task.cam.entries for task in results.tasks):
+    pointed = any(task.checks and task.checks.pointing_game for task in results.tasks)
+    if any(task.cam and task.cam.entries for task in results.tasks) and not pointed:
         yield """Activation maps were not compared with lesions that a reader marked; a plausible map is no proof of a
             right reason."""
 

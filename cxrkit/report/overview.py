@@ -7,6 +7,7 @@ from typing import NamedTuple
 from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Cell, Column, Section, Table
+from cxrkit.report.phrases import lacking, thresholds_short
 from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import SIDE_BY_SIDE
 
@@ -40,15 +41,14 @@ def _table(results: Results, tasks: list[TaskResult]) -> Table:
     columns = [Column("", numeric=False), *(Column(task.name, task.number) for task in tasks)]
     if pair:
         columns.append(Column("Improvement"))
-    note = (
+    improvement = (
         f"Improvement: minus {reference.name}; pp: percentage points. Below it the interval of the difference, where "
         "it was tested; ▲ better, ▼ worse by an interval that excludes 0. A difference without interval is described, "
         "not tested. Losses and best epoch: means over seeds where there are several."
     )
+    notes = (improvement, *([told] if (told := thresholds_short(results)) else []))
     rows = tuple(_rows(results, tasks, pair=pair))
-    return Table(
-        f"Each model on the test set, and the improvement over {reference.name}", tuple(columns), rows, (note,)
-    )
+    return Table(f"Each model on the test set, and the improvement over {reference.name}", tuple(columns), rows, notes)
 
 
 def _rows(results: Results, tasks: list[TaskResult], *, pair: bool) -> Iterator[Row]:
@@ -81,8 +81,10 @@ def _figure_row(
 ) -> Row:
     title, metric, class_name = figure
     cells = [
-        Cell(wording.number(record.value, metric) if record else wording.NONE, _bounds(record, metric))
-        for record in records
+        Cell(wording.number(record.value, metric), _bounds(record, metric))
+        if record
+        else Cell(wording.NONE, lacking(task, metric))
+        for task, record in zip(tasks, records, strict=True)
     ]
     if metric == "support":
         return (Cell(title), *cells, *([Cell("")] if pair else []))
@@ -99,8 +101,8 @@ def _figure_row(
     return (Cell(title), cells[0], *told)
 
 
-def _bounds(record: Record | None, metric: str) -> str | None:
-    return wording.interval(record) if record and metric != "support" else None
+def _bounds(record: Record, metric: str) -> str | None:
+    return wording.interval(record) if metric != "support" else None
 
 
 def _tested(

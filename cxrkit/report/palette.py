@@ -24,11 +24,14 @@ MODELS = (
 INK = ("#1a1d21", "#e8eaed")
 MUTED = ("#5a636e", "#a3acb8")
 RULE = ("#d9dee4", "#3a424c")
+PAPER = ("#ffffff", "#15181c")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # beyond six models the colours come again, dashed
 
 THEME = Theme(
-    light={"ink": INK[0], "muted": MUTED[0], "rule": RULE[0]} | {f"m{n}": pair[0] for n, pair in enumerate(MODELS)},
-    dark={"ink": INK[1], "muted": MUTED[1], "rule": RULE[1]} | {f"m{n}": pair[1] for n, pair in enumerate(MODELS)},
+    light={"ink": INK[0], "muted": MUTED[0], "rule": RULE[0], "paper": PAPER[0]}
+    | {f"m{n}": pair[0] for n, pair in enumerate(MODELS)},
+    dark={"ink": INK[1], "muted": MUTED[1], "rule": RULE[1], "paper": PAPER[1]}
+    | {f"m{n}": pair[1] for n, pair in enumerate(MODELS)},
 )
 
 

@@ -1,5 +1,6 @@
-"""Sentences that several chapters share: thresholds, comparisons, the set that was tested."""
+"""Sentences that several chapters share: thresholds, comparisons, models, the set that was tested."""
 
+from cxrkit.evaluation.differences import SAME_RANKING
 from cxrkit.records import ComparisonRecord, Record, ThresholdRecord
 from cxrkit.report import wording
 from cxrkit.report.results import TEST, Results, TaskResult, better
@@ -19,6 +20,27 @@ def set_title(set_name: str) -> str:
     return "test set" if set_name == TEST else f"external set {set_name}"
 
 
+def anchor(results: Results, chapter: str, set_name: str) -> str:
+    """Name a chapter on a set, unique within the report: ``results`` of the test set, ``results-1`` of the next."""
+    return chapter if set_name == TEST else f"{chapter}-{results.sets.index(set_name)}"
+
+
+def observed_prevalence(results: Results, set_name: str) -> float | None:
+    """Find the share of the disease in a set."""
+    return next((one.value for task in results.tasks if (one := task.figure("prevalence", set_name))), None)
+
+
+def stated_prevalence(results: Results, set_name: str) -> float | None:
+    """Find the prevalence that was stated for predictive values and utility."""
+    return next((one.prevalence for task in results.tasks if (one := task.at_prevalence("ppv", set_name))), None)
+
+
+def is_few(record: Record) -> bool:
+    """Say whether a figure rests on so few patients that it is flagged."""
+    fewest = record.n_patients if record.fewest_patients is None else min(record.fewest_patients, record.n_patients)
+    return fewest < FEW
+
+
 def threshold_origin(threshold: ThresholdRecord) -> str:
     """Say in a few words where a threshold comes from."""
     if threshold.rule == "fixed":
@@ -34,6 +56,84 @@ def threshold_origin(threshold: ThresholdRecord) -> str:
     where = "validation" if threshold.set in {"val", None} else threshold.set
     images = f"{wording.counted(threshold.n, 'image')} of the " if threshold.n else "the "
     return f"chosen on {images}{where} set {aim}"
+
+
+def threshold_value(threshold: ThresholdRecord) -> str:
+    """Write a threshold with its own interval: ``0.431 (95% interval 0.380 to 0.502)``."""
+    bounds = wording.threshold_bounds(threshold)
+    level = f"{wording.level(threshold.level)} " if threshold.level else ""
+    return wording.threshold(threshold.value) + (f" ({level}interval {bounds})" if bounds else "")
+
+
+def thresholds(results: Results) -> str | None:
+    """Name the threshold of every model with its interval and origin, for the note of a table; None without any."""
+    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    if not known:
+        return None
+    origins = [threshold_origin(threshold) for _, threshold in known]
+    if len(set(origins)) == 1:
+        values = [f"{task.name} {threshold_value(threshold)}" for task, threshold in known]
+        each = "each " if len(known) > 1 and known[0][1].rule != "fixed" else ""
+        return f"Threshold{'s' if len(known) > 1 else ''}: {wording.listed(values)}, {each}{origins[0]}."
+    told = [f"{task.name} {threshold_value(one)}, {origin}" for (task, one), origin in zip(known, origins, strict=True)]
+    return f"Thresholds: {'; '.join(told)}."
+
+
+def thresholds_short(results: Results) -> str | None:
+    """Name the threshold of every model with its interval, where the origin stands in a table before; None without."""
+    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    if not known:
+        return None
+    told = []
+    for task, threshold in known:
+        bounds = wording.threshold_bounds(threshold)
+        told.append(f"{task.name} {wording.threshold(threshold.value)}" + (f" ({bounds})" if bounds else ""))
+    where = {"fixed beforehand" if threshold.rule == "fixed" else "chosen on validation" for _, threshold in known}
+    own = " with their own intervals" if any(threshold.low is not None for _, threshold in known) else ""
+    return f"Thresholds{own}: {wording.listed(told)}; {wording.listed(sorted(where))}."
+
+
+ENSEMBLE_METHODS = {
+    "mean": "the mean of their probabilities",
+    "logit-mean": "the mean of their logits",
+    "validation-weighted": "a mean of their probabilities with the weights that were best on validation",
+}
+
+
+def represented(results: Results) -> str | None:
+    """Say what stands for a model that consists of several trainings or models; None where each is one training."""
+    told = [sentence for task in results.tasks if (sentence := _represented(task))]
+    return " ".join(told) or None
+
+
+def _represented(task: TaskResult) -> str | None:
+    info = task.info
+    if info.ensemble is not None or info.kind == "ensemble":
+        method = f": {ENSEMBLE_METHODS[info.ensemble.method]}" if info.ensemble else ""
+        return f"{task.name} is an ensemble of {wording.listed(info.members)}{method}."
+    if len(info.seeds) > 1:
+        what = "the mean logit of its" if info.represent == "ensemble" else f"{info.represent} alone of its"
+        return (
+            f"{task.name} is {what} {len(info.seeds)} trainings (seeds {wording.listed(list(map(str, info.seeds)))})."
+        )
+    return None
+
+
+NEEDS_SCORE = frozenset({"roc_auc", "roc_auc_against_all", "average_precision", "roc_auc_macro"})
+NEEDS_PROBABILITY = frozenset({"brier", "log_loss", "calibration_intercept", "calibration_slope"}) | frozenset(
+    {"ece_equal_width", "ece_equal_mass", "net_benefit"}
+)
+LACKING = {"score": "score only", "decision": "decision only"}
+LACKING_NOTES = {
+    "score only": "score only: the model gives a score that ranks and is no probability.",
+    "decision only": "decision only: the model calls a class and gives no figure that could rank images.",
+}
+
+
+def lacking(task: TaskResult, metric: str) -> str | None:
+    """Say in two words why a model cannot have a figure; None where that is not known."""
+    needs_more = metric in NEEDS_PROBABILITY or (metric in NEEDS_SCORE and task.info.scale == "decision")
+    return LACKING.get(task.info.scale) if needs_more else None
 
 
 def difference(record: ComparisonRecord) -> str:
@@ -55,6 +155,8 @@ def difference(record: ComparisonRecord) -> str:
 def verdict(record: ComparisonRecord) -> str:
     """Say what a comparison shows, and no more than it shows."""
     name = wording.inside(record.metric)
+    if record.test == SAME_RANKING:
+        return f"{record.task} and {record.reference} rank the images alike to the last one."
     if record.difference is None or record.low is None or record.high is None:
         return f"Whether {record.task} and {record.reference} differ in {name} cannot be estimated."
     if record.better is not None and better(record) is None:

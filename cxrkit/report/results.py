@@ -1,26 +1,33 @@
-"""Reads finished run directories for the report; nothing here evaluates anything."""
+"""What a report is made from: finished runs as their files tell them; nothing here evaluates anything."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from cxrkit.api import Predictions
-from cxrkit.errors import InputError
+from cxrkit.api import Calibrated, Predictions, Unit
 from cxrkit.evaluation import predictions
 from cxrkit.records import (
+    CamChecks,
     CamIndex,
+    ChangeRecord,
     Comparison,
     ComparisonRecord,
     Confusion,
+    DataAudit,
+    Explanations,
     Metrics,
     ModelInfo,
+    OperatingPoint,
     Record,
+    Robustness,
     RunInfo,
+    SeedSpread,
     TaskInfo,
     Timing,
+    ZoneResult,
 )
-from cxrkit.rundir import RunDirectory, SeedDirectory, TaskDirectory
+from cxrkit.rundir import RunDirectory, TaskDirectory
 
 TEST = "test"
 NOT_TOLD_APART = "every image is a patient of its own"
@@ -61,22 +68,52 @@ class TaskResult:
     metrics: Metrics
     seeds: tuple[SeedResult, ...]
     cam: CamIndex | None
+    checks: CamChecks | None = None
 
-    def figure(self, metric: str, set_name: str = TEST, class_name: str | None = None) -> Record | None:
-        """Find a figure of all images of a set at its own prevalence, without recalibration."""
+    @cached_property
+    def _figures(self) -> dict[tuple[object, ...], Record]:
+        """The figures of all images as they were taken; those of subgroups and changed images are asked for apart."""
+        found: dict[tuple[object, ...], Record] = {}
         for record in self.metrics.records:
-            found = (record.metric, record.set, record.class_name) == (metric, set_name, class_name)
-            special = record.condition or record.subgroup or record.calibrated or record.prevalence is not None
-            if found and not special:
-                return record
-        return None
+            if record.condition is None and record.subgroup is None:
+                stated = record.prevalence is not None
+                key = (record.metric, record.set, record.class_name, record.calibrated, record.unit, stated)
+                found.setdefault(key, record)
+        return found
 
-    def at_prevalence(self, metric: str, set_name: str = TEST) -> Record | None:
-        """Find a predictive value at the stated prevalence."""
-        for record in self.metrics.records:
-            if record.metric == metric and record.set == set_name and record.prevalence is not None:
-                return record
-        return None
+    def figure(
+        self,
+        metric: str,
+        set_name: str = TEST,
+        class_name: str | None = None,
+        *,
+        calibrated: Calibrated | None = None,
+        unit: Unit = "image",
+    ) -> Record | None:
+        """Find a figure of all images of a set at its own prevalence; by default by image, without recalibration."""
+        return self._figures.get((metric, set_name, class_name, calibrated, unit, False))
+
+    def at_prevalence(
+        self, metric: str, set_name: str = TEST, *, calibrated: Calibrated | None = None
+    ) -> Record | None:
+        """Find a figure at the stated prevalence."""
+        return self._figures.get((metric, set_name, None, calibrated, "image", True))
+
+    def operating_points(self, set_name: str = TEST) -> list[OperatingPoint]:
+        """Find what thresholds chosen on validation turn into on a set."""
+        return [one for one in self.metrics.operating_points if one.set == set_name and _unchanged(one.figures)]
+
+    def zone(self, set_name: str = TEST) -> ZoneResult | None:
+        """Find what the uncertain zone turns into on a set."""
+        return next((one for one in self.metrics.zones if one.set == set_name and _unchanged(one.figures)), None)
+
+    def spread(self, set_name: str = TEST) -> dict[str, SeedSpread]:
+        """Find the figures over seeds: metric → spread."""
+        return {one.metric: one for one in self.metrics.seeds if one.set == set_name}
+
+    def changes(self, *, of_conditions: bool) -> list[ChangeRecord]:
+        """Find the changes under corruptions, or those to external sets."""
+        return [one for one in self.metrics.changes if (one.condition is not None) == of_conditions]
 
     def confusion(self, set_name: str = TEST) -> Confusion | None:
         """Find the confusion matrix of a set."""
@@ -93,13 +130,13 @@ class TaskResult:
         )
 
     def curve(self, set_name: str, kind: str) -> dict[str, list[float]] | None:
-        """Read a curve's columns (``roc``, ``pr``, ``calibration``); None where there is none."""
+        """Read a curve's columns (``roc``, ``pr``, ``calibration``, …); None where there is none."""
         path = self.directory.curves / f"{set_name}_{kind}.csv"
         if not path.is_file():
             return None
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        return {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
+        return {name: [as_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
 
 
 @dataclass(frozen=True)
@@ -118,6 +155,9 @@ class Source:
     run: RunDirectory
     info: RunInfo
     comparison: Comparison | None
+    audit: DataAudit | None = None
+    robustness: Robustness | None = None
+    explanations: Explanations | None = None
 
     @property
     def shares_patients(self) -> bool:
@@ -197,88 +237,13 @@ def better(record: ComparisonRecord) -> str | None:
     return record.better if corrected else None
 
 
-def read(runs: Sequence[RunDirectory]) -> Results:
-    """Read finished runs.
-
-    Raises:
-        InputError: a file is missing or not of its form, no task has finished, or the runs detect different classes.
-    """
-    sources = tuple(Source(run, RunInfo.read(run.info), _comparison(run)) for run in runs)
-    tasks: list[TaskResult] = []
-    unfinished: list[Unfinished] = []
-    names = [name for source in sources for name in source.info.tasks]
-    labels = _labels(sources)
-    for number, source in enumerate(sources):
-        for name, state in source.info.tasks.items():
-            shown = name if names.count(name) == 1 else f"{labels[number]}/{name}"
-            info = _task_info(source.run.task(name))
-            if info is None or info.state != "finished":
-                reason = (info.failure if info else None) or f"the task is {state}"
-                unfinished.append(Unfinished(shown, info.state if info else state, reason))
-            else:
-                tasks.append(_task(shown, len(tasks), number, source.run.task(name), info))
-    _check(runs, tasks)
-    return Results(sources, tuple(tasks), tuple(unfinished))
-
-
-def _labels(sources: Sequence[Source]) -> list[str]:
-    """Name the runs after their folders, or number them where these are alike."""
-    names = [source.run.root.resolve().name for source in sources]
-    return names if len(set(names)) == len(names) else [f"run {place}" for place in range(1, len(names) + 1)]
-
-
-def _check(runs: Sequence[RunDirectory], tasks: Sequence[TaskResult]) -> None:
-    if not tasks:
-        raise InputError(f"{runs[0].root}: has no finished task, a report needs one")
-    first = tasks[0]
-    for task in tasks[1:]:
-        if (task.metrics.class_names, task.metrics.positive) != (first.metrics.class_names, first.metrics.positive):
-            raise InputError(
-                f"tasks {first.name} and {task.name}: their classes are {first.metrics.class_names} "
-                f"and {task.metrics.class_names}, one report needs the same classes"
-            )
-
-
-def _comparison(run: RunDirectory) -> Comparison | None:
-    return Comparison.read(run.comparison) if run.comparison.is_file() else None
-
-
-def _task_info(directory: TaskDirectory) -> TaskInfo | None:
-    return TaskInfo.read(directory.info) if directory.info.is_file() else None
-
-
-def _task(name: str, number: int, source: int, directory: TaskDirectory, info: TaskInfo) -> TaskResult:
-    cam = directory.cam / "index.json"
-    return TaskResult(
-        name=name,
-        number=number,
-        source=source,
-        directory=directory,
-        info=info,
-        metrics=Metrics.read(directory.metrics),
-        seeds=tuple(_seed(seed, directory.seed(seed)) for seed in info.seeds),
-        cam=CamIndex.read(cam) if cam.is_file() else None,
-    )
-
-
-def _seed(seed: int, directory: SeedDirectory) -> SeedResult:
-    return SeedResult(
-        seed=seed,
-        history=_history(directory),
-        timing=Timing.read(directory.timing) if directory.timing.is_file() else None,
-        model=ModelInfo.read(directory.model_info) if directory.model_info.is_file() else None,
-    )
-
-
-def _history(directory: SeedDirectory) -> tuple[dict[str, float], ...]:
-    if not directory.history.is_file():
-        return ()
-    with directory.history.open(encoding="utf-8", newline="") as file:
-        return tuple({name: _number(value) for name, value in row.items()} for row in csv.DictReader(file))
-
-
-def _number(text: str) -> float:
+def as_number(text: str) -> float:
+    """Read a number; what is none is NaN."""
     try:
         return float(text)
     except (TypeError, ValueError):
         return float("nan")
+
+
+def _unchanged(figures: list[Record]) -> bool:
+    return all(figure.condition is None for figure in figures)

@@ -3,27 +3,52 @@
 from collections.abc import Iterator
 
 from cxrkit.records import Record
-from cxrkit.report import figures, wording
+from cxrkit.report import forest, wording
 from cxrkit.report.content import Block, Cell, Column, Heading, Plot, Plots, Table
-from cxrkit.report.phrases import FEW, set_title
+from cxrkit.report.phrases import FEW, anchor, set_title, thresholds_short
 from cxrkit.report.results import Results, TaskResult
-from cxrkit.report.tables import model_cell
+from cxrkit.report.tables import figure_cell, model_cell
 
 # PPV, NPV and accuracy say nothing of a subgroup that has one class alone.
 METRICS = ("roc_auc", "roc_auc_against_all", "sensitivity", "specificity")
+HETEROGENEITY = "_heterogeneity"
+SMALL_P = 0.05
+MOST_ROWS = 36  # of a forest plot, so that it fits a page
 Found = dict[tuple[str, int, str], Record]
 
 
 def blocks(results: Results, set_name: str) -> Iterator[Block]:
-    """Show the subgroups of a set in a table and their sensitivities in a figure; nothing where there are none."""
+    """Show the subgroups of a set in a table and a forest plot; nothing where there are none."""
     found = _found(results, set_name)
     if not found:
         return
     yield Heading("Subgroups")
     yield _table(results, set_name, found)
-    rows = list(_forest_rows(results, found))
-    if rows:
-        yield Plots((_forest(results, set_name, rows),))
+    tests = tuple(_tests(results, set_name))
+    if tests:
+        yield _test_table(set_name, tests)
+    metrics = [metric for metric in METRICS if any(metric == known for _, _, known in found)]
+    rows = list(_forest_rows(results, set_name, found, metrics))
+    for start in range(0, len(rows), MOST_ROWS):
+        name = f"{anchor(results, 'subgroups', set_name)}-{start // MOST_ROWS}"
+        yield Plots((_forest(results, set_name, rows[start : start + MOST_ROWS], metrics, name),))
+
+
+def differing(results: Results, set_name: str) -> Iterator[str]:
+    """Say where the subgroups of a column differ by more than chance, for the first page."""
+    found: dict[str, list[str]] = {}
+    for task, record in _tests(results, set_name):
+        if record.p_value is not None and record.p_value < SMALL_P:
+            what = f"{_tested(record)} of {task.name} (p {_equals(record.p_value)})"
+            found.setdefault(str(record.subgroup), []).append(what)
+    for column, figures in found.items():
+        told = wording.listed(figures)
+        yield f"Between the groups of {column} differ, by exploratory tests of heterogeneity: {told}."
+
+
+def _equals(p_value: float) -> str:
+    text = wording.p_value(p_value)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _found(results: Results, set_name: str) -> Found:
@@ -31,8 +56,13 @@ def _found(results: Results, set_name: str) -> Found:
         (record.subgroup, task.number, record.metric): record
         for task in results.tasks
         for record in task.metrics.records
-        if record.subgroup and record.set == set_name and record.condition is None and record.class_name is None
+        if record.subgroup and "=" in record.subgroup and record.set == set_name and _is_plain(record)
     }
+
+
+def _is_plain(record: Record) -> bool:
+    special = record.condition or record.class_name or record.calibrated or record.prevalence is not None
+    return not special and record.unit == "image"
 
 
 def _table(results: Results, set_name: str, found: Found) -> Table:
@@ -44,20 +74,41 @@ def _table(results: Results, set_name: str, found: Found) -> Table:
         *(Column(wording.label(metric)) for metric in metrics),
     )
     rows = [_row(group, task, metrics, found) for group in _groups(found) for task in results.tasks]
-    note = f"Exploratory. Figures of fewer than {FEW} patients are very uncertain. n: images of the subgroup."
-    return Table(f"Subgroups of the {set_title(set_name)}", columns, tuple(rows), (note,), small=True)
+    notes = [f"Exploratory. n: images of the subgroup, and below it its patients. PPV and NPV are left out: {WHY_NOT}."]
+    if _one_sided(results, found):
+        notes.append(
+            f"A group whose images all show {results.positive} has a sensitivity and no specificity, one where none "
+            "does the reverse; its AUC is against all images of the other kind, since it has none of its own."
+        )
+    notes += [told] if (told := thresholds_short(results)) else []
+    return Table(f"Subgroups of the {set_title(set_name)}", columns, tuple(rows), tuple(notes), small=True)
+
+
+WHY_NOT = "they follow from the mix of diseased and not diseased in a group"
+
+
+def _one_sided(results: Results, found: Found) -> bool:
+    """Say whether a group holds diseased images alone, as that of a pathogen does."""
+    return any(
+        (group, task.number, "roc_auc_against_all") in found and _value(found, group, task, "specificity") is None
+        for group in _groups(found)
+        for task in results.tasks
+    )
+
+
+def _value(found: Found, group: str, task: TaskResult, metric: str) -> float | None:
+    record = found.get((group, task.number, metric))
+    return record.value if record else None
 
 
 def _row(group: str, task: TaskResult, metrics: list[str], found: Found) -> tuple[Cell, ...]:
     records = [found.get((group, task.number, metric)) for metric in metrics]
     whole = found.get((group, task.number, "accuracy"))
-    few = "few patients" if whole and whole.n_patients < FEW else None
-    size = Cell(wording.count(whole.n), few) if whole else Cell(wording.NONE)
-    return (Cell(_title(group)), model_cell(task), size, *map(_cell, records))
-
-
-def _cell(record: Record | None) -> Cell:
-    return Cell(wording.number(record.value, record.metric), wording.interval(record)) if record else Cell(wording.NONE)
+    size = Cell(wording.NONE)
+    if whole:
+        patients = wording.counted(whole.n_patients, "patient")
+        size = Cell(wording.count(whole.n), patients, few=whole.n_patients < FEW)
+    return (Cell(_title(group)), model_cell(task), size, *map(figure_cell, records))
 
 
 def _groups(found: Found) -> list[str]:
@@ -68,22 +119,68 @@ def _title(group: str) -> str:
     return group.replace("=", ": ", 1)
 
 
-def _forest_rows(results: Results, found: Found) -> Iterator[figures.ForestRow]:
+# ── Heterogeneity ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tests(results: Results, set_name: str) -> Iterator[tuple[TaskResult, Record]]:
+    for task in results.tasks:
+        for record in task.metrics.records:
+            tested = record.metric.endswith(HETEROGENEITY) and record.value is not None
+            if tested and record.set == set_name and _is_plain(record):
+                yield task, record
+
+
+def _tested(record: Record) -> str:
+    return wording.inside(record.metric.removesuffix(HETEROGENEITY))
+
+
+def _test_table(set_name: str, tests: tuple[tuple[TaskResult, Record], ...]) -> Table:
+    titles = ("Groups of", "Model", "Figure", "Wald statistic", "p")
+    columns = tuple(Column(title, numeric=place > 2) for place, title in enumerate(titles))  # noqa: PLR2004
+    rows = tuple(
+        (
+            Cell(record.subgroup or ""),
+            model_cell(task),
+            Cell(wording.label(record.metric.removesuffix(HETEROGENEITY))),
+            Cell(wording.NOT_ESTIMABLE if record.value is None else f"{record.value:.2f}"),
+            Cell(wording.p_value(record.p_value)),
+        )
+        for task, record in tests
+    )
+    note = (
+        "Does the figure differ between the groups by more than chance? A small p says that it differs somewhere; a "
+        "large one does not show that the groups are alike. Exploratory, not corrected for the number of tests."
+    )
+    return Table(f"Heterogeneity between subgroups of the {set_title(set_name)}", columns, rows, (note,), small=True)
+
+
+# ── Forest plot ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _forest_rows(results: Results, set_name: str, found: Found, metrics: list[str]) -> Iterator[forest.ForestRow]:
+    for task in results.tasks:
+        whole = {metric: record for metric in metrics if (record := task.figure(metric, set_name))}
+        yield forest.ForestRow(f"all · {task.name}", task.number, whole, first=task.number == 0)
     for group in _groups(found):
+        first = True
         for task in results.tasks:
-            record = found.get((group, task.number, "sensitivity"))
-            if record and record.value is not None:
-                label = f"{_title(group)} · {task.name}"
-                yield figures.ForestRow(label, task.number, record.value, record.low, record.high)
+            of_group = {metric: record for metric in metrics if (record := found.get((group, task.number, metric)))}
+            if of_group:
+                yield forest.ForestRow(f"{_title(group)} · {task.name}", task.number, of_group, first=first)
+                first = False
 
 
-def _forest(results: Results, set_name: str, rows: list[figures.ForestRow]) -> Plot:
-    name = f"subgroups-{results.sets.index(set_name)}"
-    spoken = "; ".join(f"{row.label} {wording.number(row.value, 'sensitivity')}" for row in rows)
+def _forest(results: Results, set_name: str, rows: list[forest.ForestRow], metrics: list[str], name: str) -> Plot:
+    spoken = "; ".join(
+        f"{row.label} {wording.number(record.value, record.metric)}"
+        for row in rows
+        if (record := row.figures.get("sensitivity"))
+    )
     return Plot(
         name,
-        figures.forest(rows, "Sensitivity, %", name),
-        f"Sensitivity in subgroups of the {set_title(set_name)}, with {wording.level(results.level)} intervals.",
+        forest.forest(rows, metrics, name),
+        f"Subgroups of the {set_title(set_name)}, with {wording.level(results.level)} intervals. Hollow: fewer than "
+        f"{FEW} patients.",
         "Each line is the range in which the figure may well lie. Lines that overlap widely show no difference.",
         f"Sensitivity in subgroups: {spoken}.",
         wide=True,

@@ -3,9 +3,18 @@
 from collections.abc import Iterator
 
 from cxrkit.records import ComparisonRecord, Record
-from cxrkit.report import wording
+from cxrkit.report import audit, calibration, elsewhere, goals, maps, subgroups, wording
 from cxrkit.report.content import Block, Bullets, Section, Table, Terms, Text
-from cxrkit.report.phrases import FEW, SPELLED_OUT, headline, population, set_title, threshold_origin, verdict
+from cxrkit.report.phrases import (
+    FEW,
+    SPELLED_OUT,
+    headline,
+    population,
+    set_title,
+    threshold_origin,
+    threshold_value,
+    verdict,
+)
 from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import figures_tables
 
@@ -41,6 +50,9 @@ def _answers(results: Results, set_name: str) -> Iterator[tuple[str, str]]:
         yield "How good", " ".join(_how_good(results, ranked, set_name))
     if len(results.tasks) > 1:
         yield "Is the difference real", " ".join(_differences(results, set_name))
+    stated = " ".join(goals.sentences(results, set_name))
+    if stated:
+        yield "Are the stated goals met", stated
     thresholds = " ".join(_thresholds(results))
     if thresholds:
         yield "At which threshold", thresholds
@@ -59,7 +71,9 @@ def _how_good(results: Results, ranked: list[tuple[TaskResult, Record]], set_nam
         yield f"{best.name} has the highest {name} of the {set_title(set_name)}: {wording.with_interval(record)}."
     else:
         yield f"On the {set_title(set_name)}, {best.name} has an {name} of {wording.with_interval(record)}."
-    for task, _ in ranked if len(ranked) <= SPELLED_OUT else ranked[:1]:
+    unranked = [task for task in results.tasks if task not in [one for one, _ in ranked]]
+    spelled = [*(task for task, _ in ranked), *unranked]
+    for task in spelled if len(spelled) <= SPELLED_OUT else spelled[:1]:
         found = _at_threshold(results, task, set_name)
         if found:
             yield found
@@ -131,11 +145,11 @@ def _thresholds(results: Results) -> Iterator[str]:
     known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
     origins = {threshold_origin(threshold) for _, threshold in known}
     if len(origins) == 1 and len(known) > 1:
-        values = wording.listed([f"{wording.threshold(one.value)} for {task.name}" for task, one in known])
+        values = wording.listed([f"{threshold_value(one)} for {task.name}" for task, one in known])
         yield f"{values}; {'each ' if known[0][1].rule != 'fixed' else ''}{next(iter(origins))}."
         return
     for task, threshold in known:
-        yield f"{task.name}: {wording.threshold(threshold.value)}, {threshold_origin(threshold)}."
+        yield f"{task.name}: {threshold_value(threshold)}, {threshold_origin(threshold)}."
 
 
 def _whom(results: Results, set_name: str) -> Iterator[str]:
@@ -158,6 +172,12 @@ def _cautions(results: Results, set_name: str) -> Iterator[str]:
     yield from _few_patients(results, set_name)
     yield from _without_result(results, set_name)
     yield from _falls(results, set_name)
+    yield from elsewhere.falls(results)
+    yield from calibration.distorted(results)
+    yield from elsewhere.used_shortcuts(results)
+    yield from maps.doubtful(results)
+    yield from subgroups.differing(results, set_name)
+    yield from (sentence for source in results.sources if source.audit for sentence in audit.cautions(source.audit))
     yield from (
         f"{task.name}: {one.note.removesuffix('.')}."
         for task in results.tasks
@@ -169,9 +189,12 @@ def _cautions(results: Results, set_name: str) -> Iterator[str]:
             "good."
         )
     yield from _predictive_values(results, set_name)
-    if any(len(task.seeds) == 1 for task in results.tasks):
-        yield "Trained once: another seed could give other figures, and the intervals do not cover that."
-    yield "One test set of one origin: on patients elsewhere the figures may differ."
+    once = [task.name for task in results.tasks if len(task.info.seeds) == 1]
+    if once:
+        whose = "" if len(once) == len(results.tasks) else f" ({wording.listed(once)})"
+        yield f"Trained once{whose}: another seed could give other figures, and the intervals do not cover that."
+    if len(results.sets) < 2:  # noqa: PLR2004 - one set is no external one
+        yield "One test set of one origin: on patients elsewhere the figures may differ."
 
 
 def _few_patients(results: Results, set_name: str) -> Iterator[str]:

@@ -1,21 +1,66 @@
 """Tables of figures: models side by side, each figure with its interval."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from cxrkit.records import Estimate, Record
 from cxrkit.report import wording
-from cxrkit.report.content import Cell, Column, Table
-from cxrkit.report.phrases import headline
+from cxrkit.report.content import FEW_MARK, Cell, Column, Table
+from cxrkit.report.phrases import FEW, LACKING_NOTES, headline, is_few, lacking, represented, thresholds
 from cxrkit.report.results import Results, TaskResult
 
 SIDE_BY_SIDE = 4  # models that fit beside each other as columns of a page
 FIGURES_ABREAST = 7
+EFFECT = re.compile(r", design effect ([\d.]+)")  # in an interval's method; twice where two sets are compared
 
 MARKED = (
     "▲ better than at least one other model and worse than none, each time by an interval of the difference that "
     "excludes 0 (and, for the primary figure, after Holm's correction); where nothing is marked, no difference was "
     "shown or none was tested."
 )
+
+
+FREE_OF_THRESHOLD = frozenset({"roc_auc", "roc_auc_macro", "average_precision", "average_precision_macro", "brier"})
+
+
+def figure_cell(record: Record | None, why: str | None = None, *, mark: bool = False) -> Cell:
+    """Show a figure with its interval, flagged where it rests on few patients.
+
+    Args:
+        record: None where there is no such figure.
+        why: in two words, where there is none.
+        mark: better than another by an interval that excludes 0.
+    """
+    if record is None:
+        return Cell(wording.NONE, why)
+    few = is_few(record) and record.metric != "support"
+    return Cell(wording.number(record.value, record.metric), wording.interval(record), mark=mark, few=few)
+
+
+def estimate_cell(estimate: Estimate | None, metric: str) -> Cell:
+    """Show an estimate with its interval as the figure ``metric`` is written."""
+    if estimate is None:
+        return Cell(wording.NONE)
+    bounds = wording.bounds(estimate.low, estimate.high, metric)
+    return Cell(wording.number(estimate.value, metric), bounds, few=estimate.n_patients < FEW)
+
+
+def explained(table: Table) -> Table:
+    """Add to a table what its flags mean, and why cells are empty."""
+    cells = [cell for row in table.rows for cell in row]
+    few = f"{FEW_MARK} rests on fewer than {FEW} patients of a class: very uncertain."
+    why = [note for detail, note in LACKING_NOTES.items() if any(cell.detail == detail for cell in cells)]
+    notes = (*table.notes, *why, *([few] if any(cell.few for cell in cells) else []))
+    return replace(table, notes=notes)
+
+
+def groups(tasks: Sequence[TaskResult], most: int = SIDE_BY_SIDE) -> Iterator[Sequence[TaskResult]]:
+    """Divide models evenly over as few tables as they need as columns."""
+    number = -(-len(tasks) // most)
+    size = -(-len(tasks) // number) if number else 1
+    for start in range(0, len(tasks), size):
+        yield tasks[start : start + size]
 
 
 def figures_tables(
@@ -75,10 +120,7 @@ def _row_name(results: Results, metric: str) -> str:
 
 def _cell(results: Results, task: TaskResult, metric: str, set_name: str) -> Cell:
     record = headline(task, metric, set_name)
-    if record is None:
-        return Cell(wording.NONE)
-    better = results.is_better(task, metric, set_name)
-    return Cell(wording.number(record.value, metric), wording.interval(record), mark=better)
+    return figure_cell(record, lacking(task, metric), mark=results.is_better(task, metric, set_name))
 
 
 def _notes(results: Results, set_name: str, metrics: Sequence[str], *, methods: bool) -> tuple[str, ...]:
@@ -87,7 +129,9 @@ def _notes(results: Results, set_name: str, metrics: Sequence[str], *, methods: 
         notes.append(MARKED)
     if methods:
         notes += _methods(results, set_name, metrics)
-    return tuple(notes)
+    of_thresholds = thresholds(results) if set(metrics) - FREE_OF_THRESHOLD else None
+    known = (of_thresholds, represented(results))
+    return (*notes, *(note for note in known if note))
 
 
 def _methods(results: Results, set_name: str, metrics: Sequence[str]) -> list[str]:
@@ -103,9 +147,10 @@ def by_method(pairs: Sequence[tuple[str, str | None]]) -> str:
     effects: dict[str, list[str]] = {}
     for metric, method in pairs:
         if method:
-            family, _, effect = method.partition(", design effect ")
-            metrics.setdefault(family, {})[wording.label(metric)] = None
-            effects.setdefault(family, []).extend([effect] if effect else [])
+            family = EFFECT.sub("", method)
+            name = wording.label(metric.removesuffix("_independent"))  # the method says so
+            metrics.setdefault(family, {})[name] = None
+            effects.setdefault(family, []).extend(EFFECT.findall(method))
     return "; ".join(
         f"{family}{_effect_range(effects[family])} for {wording.listed([*names])}" for family, names in metrics.items()
     )

@@ -11,13 +11,13 @@ from cxrkit.report.content import Cell, Table
 from cxrkit.report.differences import differences
 from cxrkit.report.phrases import set_title
 from cxrkit.report.results import Results
-from cxrkit.report.tables import figures_tables
+from cxrkit.report.tables import explained, figures_tables
 
 
 def show(results: Results, console: Console) -> None:
     """Print the most important figures of each set and the differences."""
     for set_name in results.sets:
-        for table in _tables(results, set_name):
+        for table in map(explained, _tables(results, set_name)):
             console.print(_rich(table))
             for note in table.notes:
                 console.print(Text(note, style="dim"))
@@ -44,5 +44,5 @@ def _rich(table: Table) -> RichTable:
 
 
 def _cell(cell: Cell) -> Text:
-    text = Text(cell.text + (" ▲" if cell.mark else ""), style="bold" if cell.mark else "")
+    text = Text(cell.marked_text, style="bold" if cell.mark else "")
     return text.append(f"\n{cell.detail}", style="dim") if cell.detail else text

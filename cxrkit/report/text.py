@@ -1,6 +1,6 @@
 """The report as text of a fixed width: everything but the pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from cxrkit.report.content import (
@@ -12,6 +12,7 @@ from cxrkit.report.content import (
     Heading,
     Matrices,
     Matrix,
+    Plots,
     Report,
     Section,
     Table,
@@ -22,6 +23,8 @@ from cxrkit.report.content import (
 WIDTH = 100
 GAP = 2
 NARROWEST = 7  # columns of text that a cell needs at least
+LONG_WORD = 18  # a longer one, such as a file name, is broken
+MOST_LEADING = 3  # columns that are repeated with each part of a table that is too wide
 
 
 def render(report: Report) -> str:
@@ -53,7 +56,7 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _block(block: Block) -> Iterator[str]:
-    """Write a block; pictures are left out, since their cases and figures stand in tables too."""
+    """Write a block; of a figure what is seen, and no pictures, since their cases stand in tables too."""
     match block:
         case Text(text=text):
             yield from wrap(text, WIDTH)
@@ -62,14 +65,20 @@ def _block(block: Block) -> Iterator[str]:
         case Bullets():
             yield from _bullets(block)
         case Terms(entries=entries):
-            for term, explanation in entries:
-                yield from wrap(f"{term}: {explanation}", WIDTH, subsequent_indent="    ")
+            yield from _hanging(f"{term}: {explanation}" for term, explanation in entries)
         case Table():
             yield from _table(block)
         case Matrices():
             yield from _matrices(block)
+        case Plots(plots=plots):
+            yield from _hanging(f"Figure: {plot.caption} {plot.alt}" for plot in plots)
         case Flow():
             yield from _flow(block)
+
+
+def _hanging(paragraphs: Iterable[str]) -> Iterator[str]:
+    for paragraph in paragraphs:
+        yield from wrap(paragraph, WIDTH, subsequent_indent="    ")
 
 
 def _bullets(block: Bullets) -> Iterator[str]:
@@ -128,11 +137,29 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _parts(table: Table) -> Iterator[list[int]]:
-    """Divide a table that is too wide; each part begins with the first column."""
-    room = (WIDTH + GAP) // (NARROWEST + GAP) - 1
-    others = list(range(1, len(table.columns)))
-    for start in range(0, len(others), room):
-        yield [0, *others[start : start + room]]
+    """Divide a table that is too wide for its words; each part begins with the columns that name the row."""
+    lead = _leading(table)
+    needed = [_longest_word(table, place) + GAP for place in range(len(table.columns))]
+    room = WIDTH + GAP - sum(needed[:lead])
+    part: list[int] = []
+    for place in range(lead, len(table.columns)):
+        if part and sum(needed[one] for one in (*part, place)) > room:
+            yield [*range(lead), *part]
+            part = []
+        part.append(place)
+    yield [*range(lead), *part]
+
+
+def _leading(table: Table) -> int:
+    """Count the columns of text before the first number; 1 where there is none, or numbers begin at once."""
+    numeric = [place for place, column in enumerate(table.columns) if column.numeric]
+    return max(1, min(numeric[0], MOST_LEADING)) if numeric else 1
+
+
+def _longest_word(table: Table, place: int) -> int:
+    texts = [table.columns[place].title, *(line for row in table.rows for line in _cell_lines(row[place]))]
+    longest = max((len(word) for text in texts for word in text.split()), default=0)
+    return min(max(longest, NARROWEST), LONG_WORD)
 
 
 def _part(table: Table, columns: Sequence[int]) -> Iterator[str]:
@@ -150,17 +177,19 @@ def _part(table: Table, columns: Sequence[int]) -> Iterator[str]:
 
 
 def _cell_lines(cell: Cell) -> list[str]:
-    text = cell.text + (" ▲" if cell.mark else "")
+    text = cell.marked_text
     return [text, f"({cell.detail})"] if cell.detail else [text]
 
 
 def _widths(rows: Sequence[Sequence[Sequence[str]]]) -> list[int]:
-    """Give each column what its widest text takes; where that is too much, the widest columns give way."""
-    widths = [max(len(line) for row in rows for line in row[place]) for place in range(len(rows[0]))]
+    """Give each column what its widest text takes; where that is too much, the widest give way, words last."""
+    columns = [[line for row in rows for line in row[place]] for place in range(len(rows[0]))]
+    widths = [max(map(len, lines)) for lines in columns]
+    words = [max((len(word) for line in lines for word in line.split()), default=1) for lines in columns]
     spare = WIDTH - GAP * (len(widths) - 1)
     while sum(widths) > spare:
-        widest = widths.index(max(widths))
-        widths[widest] -= 1
+        loose = [place for place, width in enumerate(widths) if width > words[place]] or list(range(len(widths)))
+        widths[max(loose, key=lambda place: widths[place])] -= 1
     return [max(width, 1) for width in widths]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from cxrkit.records import ComparisonRecord, Record
+from cxrkit.records import ChangeRecord, ComparisonRecord, Record, ThresholdRecord
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -24,31 +24,63 @@ LABELS = {
     "f1": "F1",
     "mcc": "MCC",
     "brier": "Brier score",
+    "brier_reliability": "Reliability",
+    "brier_resolution": "Resolution",
+    "brier_uncertainty": "Uncertainty",
+    "brier_within_bins": "Within bins",
     "ece": "Expected calibration error",
+    "ece_equal_width": "ECE, equal width",
+    "ece_equal_mass": "ECE, equal mass",
+    "log_loss": "Log loss",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "lr_positive": "LR+",
+    "lr_negative": "LR\N{MINUS SIGN}",
+    "net_benefit": "Net benefit",
+    "net_benefit_treat_all": "Net benefit of treating all",
+    "coverage": "Decided",
+    "referred_positives": "Referred of the diseased",
+    "referred_negatives": "Referred of the others",
+    "no_result": "Without a result",
+    "roc_auc_macro": "AUC, mean of the classes",
+    "average_precision_macro": "Average precision, mean of the classes",
+    "f1_macro": "F1, mean of the classes",
     "prevalence": "Prevalence",
     "support": "Support",
 }
 
-DECIMAL = frozenset({"roc_auc", "roc_auc_against_all", "average_precision", "mcc", "brier", "ece"})
+RATIOS = frozenset({"lr_positive", "lr_negative"})
+
+DECIMAL = frozenset(
+    {
+        *("roc_auc", "roc_auc_against_all", "roc_auc_macro", "average_precision", "average_precision_macro", "mcc"),
+        *("brier", "brier_reliability", "brier_resolution", "brier_uncertainty", "brier_within_bins", "log_loss"),
+        *("ece", "ece_equal_width", "ece_equal_mass", "calibration_intercept", "calibration_slope"),
+        *("net_benefit", "net_benefit_treat_all", *RATIOS),
+    }
+)
 """Figures told as decimals; shares are told in percent."""
 
-COUNTS = frozenset({"support", "n", "no_result"})
+COUNTS = frozenset({"support", "n"})
 
-SMALLER_IS_BETTER = frozenset({"brier", "ece", "log_loss"})
+SUFFIXES = {"_complete_cases": "complete cases", "_independent": "assuming independent images"}
+"""What a figure's name ends in where it is given once more in another way → how that is told."""
+
+PER_THOUSAND = "_per_1000"
 
 
 def label(metric: str) -> str:
     """Name a figure as the field does."""
-    base = _base(metric)
-    if base != metric:
-        return f"{label(base)} (complete cases)"
+    for suffix, told in SUFFIXES.items():
+        if metric.endswith(suffix):
+            return f"{label(metric.removesuffix(suffix))} ({told})"
     return LABELS.get(metric, metric.replace("_", " ").capitalize())
 
 
 def inside(metric: str) -> str:
     """Name a figure inside a sentence: abbreviations stay capital."""
     name = label(metric)
-    return name if name[:2].isupper() or name in {"F1", "Brier score"} else name[0].lower() + name[1:]
+    return name if name[:2].isupper() or name.startswith(("F1", "LR", "Brier")) else name[0].lower() + name[1:]
 
 
 def is_percent(metric: str) -> bool:
@@ -57,9 +89,15 @@ def is_percent(metric: str) -> bool:
     return base in LABELS and base not in DECIMAL and base not in COUNTS
 
 
+def is_variant(metric: str) -> bool:
+    """Say whether a figure is given once more in another way: on complete cases, or assuming independent images."""
+    return _base(metric) != metric
+
+
 def _base(metric: str) -> str:
-    """Name the figure that is given once more on the images with a result alone."""
-    return metric.removesuffix("_complete_cases")
+    for suffix in SUFFIXES:
+        metric = metric.removesuffix(suffix)
+    return metric
 
 
 def number(value: float | None, metric: str) -> str:
@@ -68,8 +106,19 @@ def number(value: float | None, metric: str) -> str:
         return NOT_ESTIMABLE
     if metric in COUNTS:
         return count(round(value))
-    text = f"{100 * value:.1f}%" if is_percent(metric) else f"{value:.3f}"
-    return text.replace("-", MINUS)
+    if metric.endswith(PER_THOUSAND):
+        text = f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"  # noqa: PLR2004 - tenths tell of small numbers
+    elif metric in RATIOS:
+        text = f"{value:.3f}" if value < 1 else f"{value:.1f}"
+    else:
+        text = f"{100 * value:.1f}%" if is_percent(metric) else f"{value:.3f}"
+    return _minus(text)
+
+
+def _minus(text: str) -> str:
+    """Write the sign as a minus, and none where rounding leaves nothing."""
+    nothing = text.startswith("-") and not text.strip("-0.%")
+    return text.removeprefix("-") if nothing else text.replace("-", MINUS)
 
 
 def bare(value: float, metric: str) -> str:
@@ -108,7 +157,7 @@ def signed(value: float | None, metric: str) -> str:
     return text.replace("-", MINUS)
 
 
-def signed_bounds(record: ComparisonRecord) -> str | None:
+def signed_bounds(record: ComparisonRecord | ChangeRecord) -> str | None:
     """Write the interval of a difference: ``+1.2 to +9.6``."""
     if record.low is None or record.high is None:
         return None
@@ -168,4 +217,11 @@ def date(iso: str) -> str:
 
 def threshold(value: float) -> str:
     """Write a threshold."""
-    return f"{value:.3f}"
+    return _minus(f"{value:.3f}")
+
+
+def threshold_bounds(record: ThresholdRecord) -> str | None:
+    """Write a threshold's own interval: ``0.380 to 0.502``; None where it has none."""
+    if record.low is None or record.high is None:
+        return None
+    return f"{threshold(record.low)} to {threshold(record.high)}"

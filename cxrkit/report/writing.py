@@ -6,7 +6,7 @@ from pathlib import Path
 from cxrkit.files import write_bytes, write_text
 from cxrkit.report import html, pdf, text
 from cxrkit.report.compose import compose
-from cxrkit.report.results import read
+from cxrkit.report.reading import read
 from cxrkit.rundir import RunDirectory
 
 NAMES = {"html": "report.html", "pdf": "report.pdf", "txt": "comparison_report.txt"}

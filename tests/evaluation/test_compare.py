@@ -186,11 +186,11 @@ def test_a_task_is_non_inferior_where_its_lower_bound_stays_above_minus_the_marg
     assert judged(0.1, reference=None)[figure].margin is None
 
 
-def test_without_an_interval_non_inferiority_is_undecided(simulate):
+def test_identical_rankings_are_non_inferior_though_their_difference_has_no_interval(simulate):
     a = simulate()
     table = EvaluationTable(resamples=100, reference="a", non_inferiority={"roc_auc": 0.1})
     record = records(compared(a, predictions.replace(a, task="b"), table=table))["roc_auc"]
-    assert (record.margin, record.low, record.non_inferior) == (0.1, None, None)
+    assert (record.margin, record.low, record.non_inferior) == (0.1, None, True)
 
 
 # ── Other scales, other primaries ─────────────────────────────────────────────────────────────────────────────────────

@@ -125,6 +125,17 @@ def test_an_image_without_result_is_wrong_first_and_left_out_beside(figures):
     )
 
 
+def test_a_sensitivity_of_1_is_not_known_exactly_in_balanced_accuracy(figures):
+    score = [0.9] * 5 + [0.9] * 5 + [0.1] * 95
+    found = plain(figures("classification", predicted([1] * 5 + [0] * 100, score)))
+    one, sensitivity, specificity = (found[name] for name in ("balanced_accuracy", "sensitivity", "specificity"))
+    assert one.value == pytest.approx(0.975)
+    below = math.hypot(1 - sensitivity.low, specificity.value - specificity.low) / 2
+    assert (one.low, one.high) == pytest.approx((0.975 - below, 0.975 + (specificity.high - specificity.value) / 2))
+    assert one.low < 0.8  # resamples lower the specificity alone
+    assert one.method == "square-and-add of Wilson intervals"
+
+
 def test_two_classes_have_no_figures_of_each_against_the_rest(figures):
     found = figures("classification", simulated())
     assert not [key for key in found if key[0].endswith("_macro")]

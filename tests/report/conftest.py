@@ -1,6 +1,8 @@
 """A finished run directory such as a real run leaves: two trained tasks, written through the real record models."""
 
+import re
 from collections.abc import Callable, Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,63 @@ def finished_run(make_run: MakeRun) -> RunDirectory:
     return make_run()
 
 
+class Page(HTMLParser):
+    """What a test asks of a page."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "input", "hr", "path", "use", "rect"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.texts, self.rows, self.unbalanced = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"} and self.rows:
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if {"td", "th"} & set(self.open) and self.rows:
+            self.rows[-1][-1] += data
+
+    @property
+    def text(self):
+        return " ".join("".join(self.texts).split())
+
+    def headings(self, tag):
+        return [*self._inside(tag)]
+
+    def _inside(self, tag):
+        return [" ".join(match.split()) for match in re.findall(rf"<{tag}>(.*?)</{tag}>", self.rawdata_, re.DOTALL)]
+
+
+def read_page(path):
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    page.rawdata_ = text
+    return page
+
+
+@pytest.fixture(scope="session")
+def page_of() -> Callable[[Path], Page]:
+    """Give ``page_of(path)``, which reads an HTML report."""
+    return read_page
+
+
 def build(
     root: Path,
     *,
@@ -72,8 +131,9 @@ def build(
     _write_failed(run, failed or {})
     _write_info(run, sets, classes, [*skill], failed or {}, report or {})
     table = EvaluationTable(resamples=200, prevalence=prevalence, subgroups=("pathogen",) if trained else ())
-    reporter = load("cxrkit").metric_reporters.get("classification", "test")
-    evaluate(run, table, dict.fromkeys(skill, ThresholdTable()), [(reporter, {})])
+    known = load("cxrkit").metric_reporters
+    reporters = [(known.get(name, "test"), {}) for name in ("classification", "calibration", "utility")]
+    evaluate(run, table, dict.fromkeys(skill, ThresholdTable()), reporters)
     if trained and cams:
         _write_pictures(run, sets["test"], [*skill], classes[1])
     return run

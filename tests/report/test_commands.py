@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pypdf import PdfReader
 
 from cxrkit.cli import cli
-from cxrkit.records import TaskInfo
+from cxrkit.records import Metrics, RunInfo, TaskInfo
 
 
 def call(*arguments):
@@ -67,6 +67,84 @@ def test_report_of_prediction_files_takes_a_threshold_and_a_positive_class(tmp_p
     assert (threshold.value, threshold.rule) == (0.35, "fixed")
 
 
+def vendors_files(folder):
+    """Write predictions under a vendor's names and the labels of their studies; the last study has no prediction."""
+    rng = np.random.default_rng(0)
+    rows, labels = ["uid,exam,risk,call"], ["exam,truth,who"]
+    for study in range(40):
+        sick = study % 2
+        labels.append(f"S{study},{sick},P{study // 2}")
+        for image in range(1 + study % 2 if study < 39 else 0):
+            score = rng.normal(3 * sick, 2)
+            rows.append(f"S{study}-{image},S{study},{score:.3f},{int(score > 1)}")
+    (folder / "vendor.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    columns = ("image=uid", "study=exam")
+    of_labels = ("study=exam", "label=truth", "patient=who")
+    return [
+        *(folder / "vendor.csv", "--positive", "TB", "--join", "study", "--labels", folder / "labels.csv"),
+        *(part for text in columns for part in ("--column", text)),
+        *(part for text in of_labels for part in ("--label-column", text)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "scale", "threshold"),
+    [
+        (["--column", "score=risk", "--threshold", "-1.5"], "score", -1.5),
+        (["--column", "decision=call", "--prevalence", "0.1"], "decision", 0.5),
+    ],
+)
+def test_scores_and_decisions_with_labels_apart_are_reported(tmp_path, options, scale, threshold):
+    given = (*vendors_files(tmp_path), *options, "--output", tmp_path / "out", "--format", "txt")
+    done = call("report", *given)
+    assert done.exit_code == 0, done.output
+    info = TaskInfo.read(tmp_path / "out" / "run" / "tasks" / "vendor" / "task.json")
+    assert (info.scale, info.threshold.value, info.threshold.rule) == (scale, threshold, "fixed")
+    assert set(info.sources) == {"test", "test labels"}
+    configuration = RunInfo.read(tmp_path / "out" / "run" / "run.json").configuration
+    assert configuration["task"][0]["labels"] == {"test": "labels.csv"}
+    assert configuration["evaluation"]["prevalence"] == (0.1 if scale == "decision" else None)
+    metrics = Metrics.read(tmp_path / "out" / "run" / "tasks" / "vendor" / "metrics.json")
+    assert metrics.confusion[0].no_result == 1
+    assert sum(map(sum, metrics.confusion[0].matrix)) == 58
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--column", "score=risk"],
+            "vendor.csv: gives a score, which has no conventional threshold, give --threshold",
+        ),
+        (
+            ["--column", "decision=call", "--threshold", "0.5"],
+            "--threshold: means nothing for files that give decisions",
+        ),
+        (["--column", "decison=call"], '--column: decison: unknown column, did you mean "decision"?'),
+        (["--column", "decision"], '--column: "decision" is no NAME=THEIRS, as in image=sop_uid'),
+        (["--column", "image=exam"], '--column: "image" is given twice, once is allowed'),
+        (["--label-column", "status=x"], "--label-column: status: unknown column, allowed are image, label"),
+        (["--column", "decision=call", "--labels", "none.csv"], "none.csv: there is no such file"),
+        (["--threshold", "nan"], "--threshold: nan is no finite number"),
+    ],
+)
+def test_wrong_options_of_prediction_files_are_one_sentence_and_status_2(tmp_path, options, message):
+    done = call("report", *vendors_files(tmp_path), *options, "--output", tmp_path / "out")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_labels_mean_nothing_without_a_file_of_them(tmp_path):
+    file = predictions_file(tmp_path / "one.csv")
+    done = call("report", file, "--join", "study", "--label-column", "label=truth")
+    assert done.exit_code == 2
+    assert "--label-column: means nothing without --labels" in done.stderr
+    assert "--join: means nothing without --labels" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -74,7 +152,7 @@ def test_report_of_prediction_files_takes_a_threshold_and_a_positive_class(tmp_p
         (["empty"], "empty: no run directory, one holds a run.json"),
         (["good.csv", "empty"], "good.csv: is a file beside run directories"),
         (["bad.csv"], 'column "image" is missing'),
-        (["good.csv", "--threshold", "1.5"], "1.5 is not in the range 0<=x<=1"),
+        (["good.csv", "--threshold", "1.5"], "--threshold: 1.5 is no probability, and good.csv gives"),
         (["two words.csv"], "the file's name becomes the model's name"),
     ],
 )
@@ -92,9 +170,11 @@ def test_wrong_input_is_one_sentence_and_status_2(tmp_path, monkeypatch, argumen
 
 
 def test_options_of_prediction_files_are_refused_for_runs(finished_run):
-    done = call("report", finished_run.root, "--threshold", "0.4")
+    options = {"threshold": "0.4", "join": "image", "column": "image=x", "label-column": "image=x", "labels": "x.csv"}
+    done = call("report", finished_run.root, *(part for name in options for part in (f"--{name}", options[name])))
     assert done.exit_code == 2
-    assert "--threshold: is for prediction files" in done.stderr
+    for name in options:
+        assert f"--{name}: is for prediction files" in done.stderr
 
 
 def test_compare_prints_a_table_and_writes_the_text(finished_run, tmp_path):
@@ -258,5 +338,5 @@ def test_three_classes_and_images_without_a_result_are_reported(tmp_path):
     assert done.exit_code == 0, done.output
     text = " ".join((tmp_path / "out" / "comparison_report.txt").read_text(encoding="utf-8").split())
     assert "three gave no result for 1 image" in text
-    assert "Accuracy (complete cases)" in text
+    assert "complete cases" in text
     assert "Taken for another class by three" in text

@@ -1,7 +1,6 @@
 """The report of a finished run: one content, three formats, every number from the run directory's files."""
 
 import re
-from html.parser import HTMLParser
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -13,13 +12,16 @@ from cxrkit.errors import InputError
 from cxrkit.records import Comparison, Metrics, RunInfo, TaskInfo
 from cxrkit.report import html, write
 from cxrkit.report.compose import compose
-from cxrkit.report.results import read
+from cxrkit.report.reading import read
 
 SECTIONS = [
     "Summary",
     "Side by side",
     "Results on the test set",
     "Curves on the test set",
+    "Other thresholds on the test set",
+    "Probabilities on the test set",
+    "Prevalence and use on the test set",
     "Error analysis",
     "Images and patients",
     "Models",
@@ -28,57 +30,6 @@ SECTIONS = [
     "Limitations",
     "Glossary",
 ]
-
-
-class Page(HTMLParser):
-    """What a test asks of a page."""
-
-    VOID = frozenset({"meta", "img", "br", "link", "input", "hr", "path", "use", "rect"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.texts, self.rows, self.unbalanced = [], [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in {"td", "th"} and self.rows:
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if tag in self.VOID:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.unbalanced.append(tag)
-
-    def handle_data(self, data):
-        self.texts.append(data)
-        if {"td", "th"} & set(self.open) and self.rows:
-            self.rows[-1][-1] += data
-
-    @property
-    def text(self):
-        return " ".join("".join(self.texts).split())
-
-    def headings(self, tag):
-        return [*self._inside(tag)]
-
-    def _inside(self, tag):
-        return [" ".join(match.split()) for match in re.findall(rf"<{tag}>(.*?)</{tag}>", self.rawdata_, re.DOTALL)]
-
-
-def page_of(path):
-    text = path.read_text(encoding="utf-8")
-    page = Page(text)
-    page.rawdata_ = text
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +41,7 @@ def written(finished_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(written):
+def page(written, page_of):
     return page_of(written.html)
 
 
@@ -175,6 +126,7 @@ def only(metrics, metric):
         for record in metrics.records
         if (record.metric, record.set, record.subgroup, record.prevalence) == (metric, "test", None, None)
         and record.class_name in {None, "PNEUMONIA"}
+        and (record.unit, record.calibrated) == ("image", None)
     ]
     assert len(found) == 1
     return found[0]
@@ -229,14 +181,15 @@ def test_no_difference_is_called_so(make_run, tmp_path):
 
 def test_the_threshold_is_told_with_rule_and_origin(written, page):
     threshold = TaskInfo.read(written.run.task("scratch").info).threshold
-    assert f"{threshold.value:.3f} for scratch" in page.text
+    assert f"{threshold.value:.3f} (95% interval {threshold.low:.3f} to {threshold.high:.3f}) for scratch" in page.text
     assert f"chosen on {threshold.n} images of the validation set" in page.text
     assert "Youden's index" in page.text
 
 
 def test_errors_are_counted_for_every_hundred_and_told_in_medical_terms(written, page):
     sensitivity = only(Metrics.read(written.run.task("scratch").metrics), "sensitivity")
-    row = next(row for row in page.rows if len(row) == 5 and row[0].endswith("scratch") and "to" in row[1])
+    head = next(place for place, row in enumerate(page.rows) if "Of 100 with PNEUMONIA: missed" in row)
+    row = next(row for row in page.rows[head:] if row[0].endswith("scratch"))
     assert row[1].startswith(f"{100 * (1 - sensitivity.value):.1f}")
     assert row[1].endswith(f"{100 * (1 - sensitivity.high):.1f} to {100 * (1 - sensitivity.low):.1f}")
     assert "the disease would be missed" in page.text
@@ -291,7 +244,7 @@ def test_limitations_of_training_are_not_claimed_for_predictions(make_run, tmp_p
     assert "\nTRAINING\n" not in text
 
 
-def test_a_failed_task_is_told_with_its_reason(make_run, tmp_path):
+def test_a_failed_task_is_told_with_its_reason(make_run, tmp_path, page_of):
     run = make_run(failed={"broken": "epoch 3, step 17: the loss is not finite"}, cams=False)
     write([run], tmp_path, ("html",), strict_pdf=False)
     text = page_of(tmp_path / "report.html").text
@@ -305,7 +258,7 @@ def test_a_run_without_a_finished_task_is_an_input_error(make_run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_names_with_markup_are_shown_as_text(make_run, tmp_path):
+def test_names_with_markup_are_shown_as_text(make_run, tmp_path, page_of):
     evil = "<img src=x onerror=alert(1)>"
     run = make_run(
         classes=("NORMAL", "P<b>$x$&amp;"),
@@ -390,7 +343,7 @@ def test_several_runs_stand_side_by_side_without_paired_tests(make_run, tmp_path
     assert "Models of different runs stand side by side" in text
 
 
-def test_many_models_are_set_out_one_below_the_other(make_run, tmp_path):
+def test_many_models_are_set_out_one_below_the_other(make_run, tmp_path, page_of):
     names = ["none", "class-weights", "upsample", "downsample", "balanced-sampler"]
     run = make_run(skill={name: 1.6 + 0.2 * place for place, name in enumerate(names)}, cams=False)
     write([run], tmp_path, ("html", "txt"), strict_pdf=False)
