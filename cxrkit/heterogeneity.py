@@ -7,7 +7,8 @@ import numpy as np
 from scipy.stats import f as f_distribution
 
 from cxrkit.api import FloatArray, IntArray
-from cxrkit.intervals import count_patients, renumbered, structural_components
+from cxrkit.areas import structural_components
+from cxrkit.intervals import count_patients, renumbered
 from cxrkit.metrics import BoolArray
 
 VANISHING = 1e-15  # a variance that is rounding alone
@@ -103,7 +104,7 @@ def joint_areas(truths: BoolArray, scores: FloatArray, members: BoolArray, patie
     """Compute areas under several ROC curves and their covariance (Obuchowski 1997, extended).
 
     Each area has its own images, truth and score; DeLong's structural components of all are summed by patient. Areas of
-    the same images and truth have the covariance of :func:`cxrkit.intervals.auc_covariance`.
+    the same images and truth have the covariance of :func:`cxrkit.areas.auc_covariance`.
 
     Args:
         truths: bool[n, k], whether an image is a positive of an area.

@@ -7,17 +7,9 @@ from scipy.special import expit, logit
 
 from cxrkit import metrics
 from cxrkit.api import EvaluationSettings, Figure
+from cxrkit.areas import auc_interval, auc_method, degrees_of_freedom, newcombe_auc
 from cxrkit.heterogeneity import joint_areas
-from cxrkit.intervals import (
-    NONE,
-    Interval,
-    auc_interval,
-    auc_method,
-    degrees_of_freedom,
-    newcombe_auc,
-    proportion,
-    student_quantile,
-)
+from cxrkit.intervals import NONE, Interval, proportion, student_quantile
 
 from .results import Results, count, fewest, figure
 

@@ -2,7 +2,8 @@
 
 from cxrkit import metrics
 from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions
-from cxrkit.intervals import NONE, auc_interval, predictive_intervals, proportion
+from cxrkit.areas import auc_interval
+from cxrkit.intervals import NONE, predictive_intervals, proportion
 
 from .classes import against_the_rest, of_each_class
 from .resampling import of_decisions, of_scores

@@ -4,7 +4,7 @@ import statsmodels.api as sm
 from scipy.stats import chi2
 from statsmodels.stats.oneway import anova_oneway
 
-from cxrkit import intervals
+from cxrkit import areas
 from cxrkit.heterogeneity import equal_areas, equal_proportions, joint_areas
 
 
@@ -76,7 +76,7 @@ def test_the_variance_of_each_area_is_obuchowskis():
     found = joint_areas(np.repeat(truth[:, None], 3, axis=1), score[:, None], members, patient)
     for one in range(3):
         rows = kind == one
-        area, variance = intervals.auc_covariance(truth[rows], score[rows, None], patient[rows])
+        area, variance = areas.auc_covariance(truth[rows], score[rows, None], patient[rows])
         assert found.areas[one] == pytest.approx(area[0])
         # The number of patients that corrects the covariance of the two classes is that of all areas.
         assert found.covariance[one, one] == pytest.approx(variance[0, 0], rel=0.02)
@@ -87,8 +87,8 @@ def test_areas_of_the_same_images_have_the_covariance_of_two_models():
     scores = np.stack([score, np.random.default_rng(3).normal(size=len(score)) + score], axis=1)
     truths, everyone = np.repeat(truth[:, None], 2, axis=1), np.ones((len(truth), 2), dtype=bool)
     found = joint_areas(truths, scores, everyone, patient)
-    areas, covariance = intervals.auc_covariance(truth, scores, patient)
-    np.testing.assert_allclose(found.areas, areas)
+    values, covariance = areas.auc_covariance(truth, scores, patient)
+    np.testing.assert_allclose(found.areas, values)
     np.testing.assert_allclose(found.covariance, covariance, rtol=1e-9)
 
 

@@ -4,7 +4,7 @@ from scipy.stats import norm, t, ttest_ind
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from cxrkit import intervals
+from cxrkit import areas, intervals
 
 
 def clustered(seed, *, patients=60, most=4, k=2):
@@ -98,7 +98,7 @@ def test_degrees_of_freedom_tell_how_much_a_variance_varies(shape, n):
     deviations = drawn - drawn.mean(axis=1, keepdims=True)
     estimates = np.sum(deviations**2, axis=1)
     expected = 2 * np.mean(estimates) ** 2 / np.var(estimates)
-    found = np.median([intervals.degrees_of_freedom(one) for one in deviations])
+    found = np.median([areas.degrees_of_freedom(one) for one in deviations])
     # The median sample underestimates the fourth powers of a skewed distribution; n - 1 would be 5 times too much.
     assert 0.95 * expected < found < 2 * expected
     assert shape == "normal" or expected < n / 4
@@ -106,20 +106,18 @@ def test_degrees_of_freedom_tell_how_much_a_variance_varies(shape, n):
 
 def test_few_patients_that_differ_from_the_rest_leave_few_degrees_of_freedom():
     others = np.zeros(1000)
-    assert intervals.degrees_of_freedom(np.append(others, 1)) == pytest.approx(2, abs=0.01)
-    assert intervals.degrees_of_freedom(np.append(others, [1, -1])) == pytest.approx(4, abs=0.02)
-    assert intervals.degrees_of_freedom(np.repeat([1, -1], 500)) == 999
-    assert intervals.degrees_of_freedom(others) == 999
+    assert areas.degrees_of_freedom(np.append(others, 1)) == pytest.approx(2, abs=0.01)
+    assert areas.degrees_of_freedom(np.append(others, [1, -1])) == pytest.approx(4, abs=0.02)
+    assert areas.degrees_of_freedom(np.repeat([1, -1], 500)) == 999
+    assert areas.degrees_of_freedom(others) == 999
 
 
 def test_the_smaller_class_limits_the_degrees_of_freedom_as_in_welchs_test():
     """With one model and no ties an area is a difference of two means, of the positives' and the negatives' ranks."""
     truth, score = np.arange(400) < 6, np.random.default_rng(3).normal(size=400)
-    components = intervals.structural_components(truth, score[:, None])[1][:, 0]
+    components = areas.structural_components(truth, score[:, None])[1][:, 0]
     expected = ttest_ind(components[truth], components[~truth], equal_var=False).df
-    assert intervals.auc_contrast(truth, score[:, None], np.arange(400), [1.0]).freedom == pytest.approx(
-        expected, rel=0.1
-    )
+    assert areas.auc_contrast(truth, score[:, None], np.arange(400), [1.0]).freedom == pytest.approx(expected, rel=0.1)
 
 
 def test_few_patients_widen_the_interval_of_a_proportion_by_students_quantile():
@@ -134,7 +132,7 @@ def test_few_patients_widen_the_interval_of_a_proportion_by_students_quantile():
 def test_covariance_of_areas_is_obuchowskis_by_definition(ties):
     truth, scores, patient = clustered(1)
     scores = np.round(scores) if ties else scores
-    area, covariance = intervals.auc_covariance(truth, scores, patient)
+    area, covariance = areas.auc_covariance(truth, scores, patient)
     expected_area, expected = naive_auc_covariance(truth, scores, patient)
     assert area == pytest.approx(expected_area, abs=1e-12)
     np.testing.assert_allclose(covariance, expected, atol=1e-12)
@@ -145,7 +143,7 @@ def test_with_one_image_per_patient_the_covariance_is_delongs():
     truth, scores, _ = clustered(2)
     wins = (scores[truth][:, None] > scores[~truth][None]).astype(float)
     expected = np.cov(wins.mean(axis=1).T) / truth.sum() + np.cov(wins.mean(axis=0).T) / (~truth).sum()
-    covariance = intervals.auc_covariance(truth, scores, np.arange(len(truth)))[1]
+    covariance = areas.auc_covariance(truth, scores, np.arange(len(truth)))[1]
     np.testing.assert_allclose(covariance, expected, atol=1e-12)
 
 
@@ -153,7 +151,7 @@ def test_the_area_of_hanley_and_mcneil_has_the_standard_error_that_stata_prints(
     """Ratings of 109 CT images (Hanley & McNeil 1982, table I); area and DeLong interval of Stata's manual, roctab."""
     counts = [33, 6, 6, 11, 2, 3, 2, 2, 11, 33]
     truth, rating = np.repeat(np.arange(10) >= 5, counts), np.repeat(np.arange(10) % 5 + 1.0, counts)
-    area, covariance = intervals.auc_covariance(truth, rating[:, None], np.arange(109))
+    area, covariance = areas.auc_covariance(truth, rating[:, None], np.arange(109))
     assert area[0] == pytest.approx(0.8932, abs=5e-5)
     error = np.sqrt(covariance[0, 0])
     assert error == pytest.approx(0.0307, abs=5e-5)
@@ -163,9 +161,9 @@ def test_the_area_of_hanley_and_mcneil_has_the_standard_error_that_stata_prints(
 @pytest.mark.parametrize("weights", [[1.0, 0.0], [1.0, -1.0]])
 def test_a_sum_of_areas_has_the_variance_and_freedom_of_the_definition(weights):
     truth, scores, patient = clustered(6)
-    found = intervals.auc_contrast(truth, scores, patient, weights)
-    areas, covariance = naive_auc_covariance(truth, scores, patient)
-    assert found.areas == pytest.approx(areas, abs=1e-12)
+    found = areas.auc_contrast(truth, scores, patient, weights)
+    values, covariance = naive_auc_covariance(truth, scores, patient)
+    assert found.areas == pytest.approx(values, abs=1e-12)
     assert found.variance == pytest.approx(weights @ covariance @ weights, abs=1e-12)
     # Leaving a patient out moves the sum by about what the patient contributes to it.
     without = [
@@ -181,17 +179,17 @@ def test_a_sum_of_areas_has_the_variance_and_freedom_of_the_definition(weights):
 def test_the_interval_of_an_area_is_students_on_the_logit_scale():
     truth, scores, patient = clustered(7)
     area, covariance = naive_auc_covariance(truth, scores[:, :1], patient)
-    freedom = intervals.auc_contrast(truth, scores[:, :1], patient, [1.0]).freedom
+    freedom = areas.auc_contrast(truth, scores[:, :1], patient, [1.0]).freedom
     half = t.ppf(0.975, freedom) * np.sqrt(covariance[0, 0]) / (area[0] * (1 - area[0]))
     bounds = 1 / (1 + np.exp(-np.log(area[0] / (1 - area[0])) - np.array([-half, half])))
-    assert intervals.auc_interval(truth, scores[:, 0], patient)[:2] == pytest.approx(bounds, abs=1e-12)
+    assert areas.auc_interval(truth, scores[:, 0], patient)[:2] == pytest.approx(bounds, abs=1e-12)
 
 
 def test_the_interval_of_an_area_names_its_method_and_lies_on_the_logit_scale():
     truth, scores, patient = clustered(4)
-    single = intervals.auc_interval(truth, scores[:, 0], np.arange(len(truth)))
+    single = areas.auc_interval(truth, scores[:, 0], np.arange(len(truth)))
     assert single.method == "DeLong, logit"
-    assert intervals.auc_interval(truth, scores[:, 0], patient).method == "Obuchowski, logit"
+    assert areas.auc_interval(truth, scores[:, 0], patient).method == "Obuchowski, logit"
     area = roc_auc_score(truth, scores[:, 0])
     logits = np.log(np.array([single.low, area, single.high]) / (1 - np.array([single.low, area, single.high])))
     assert logits[1] - logits[0] == pytest.approx(logits[2] - logits[1])
@@ -199,19 +197,19 @@ def test_the_interval_of_an_area_names_its_method_and_lies_on_the_logit_scale():
 
 def test_perfect_separation_has_an_interval_of_some_width():
     truth, score = np.arange(20) >= 10, np.arange(20.0)
-    found = intervals.auc_interval(truth, score, np.arange(20))
+    found = areas.auc_interval(truth, score, np.arange(20))
     assert found.high == 1
     assert 0.6 < found.low < 0.95
-    reversed_ = intervals.auc_interval(truth, -score, np.arange(20))
+    reversed_ = areas.auc_interval(truth, -score, np.arange(20))
     assert reversed_[:2] == pytest.approx((0, 1 - found.low))
-    assert intervals.auc_interval(truth[:10], score[:10], np.arange(10)) == intervals.NONE
-    assert intervals.auc_interval(truth[9:11], score[9:11], np.arange(2)).high == 1
+    assert areas.auc_interval(truth[:10], score[:10], np.arange(10)) == intervals.NONE
+    assert areas.auc_interval(truth[9:11], score[9:11], np.arange(2)).high == 1
 
 
 @pytest.mark.parametrize(("area", "m", "n"), [(0.9, 30, 50), (0.5, 5, 5), (1.0, 3, 200)])
 def test_newcombes_bounds_solve_his_equation(area, m, n):
     z, others = norm.ppf(0.975), (m + n) / 2 - 1
-    for bound in intervals.newcombe_auc(area, m, n):
+    for bound in areas.newcombe_auc(area, m, n):
         inside = 1 + others * (1 - bound) / (2 - bound) + others * bound / (1 + bound)
         assert abs(area - bound) == pytest.approx(z * np.sqrt(bound * (1 - bound) * inside / (m * n)), abs=1e-6)
 
@@ -244,7 +242,7 @@ def test_intervals_cover_about_as_often_as_they_say(images):
         latent = np.sqrt(0.5) * rng.normal(size=120)[patient] + np.sqrt(0.5) * rng.normal(size=len(patient))
         low, high, _ = intervals.proportion(latent < norm.ppf(0.8), patient).interval
         covered["proportion"] += low <= 0.8 <= high
-        low, high, _ = intervals.auc_interval(truth, latent + 1.2 * truth, patient)
+        low, high, _ = areas.auc_interval(truth, latent + 1.2 * truth, patient)
         covered["area"] += low <= true_area <= high
     assert 0.93 <= covered["proportion"] / 2000 <= 0.975
     assert 0.93 <= covered["area"] / 2000 <= 0.975

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logit
 
-from cxrkit import calibration, heterogeneity, intervals, metrics, utility
+from cxrkit import areas, calibration, heterogeneity, intervals, metrics, utility
 from cxrkit.bootstrap import bootstrap, percentiles, strata
 from cxrkit.evaluation import differences, paired
 from cxrkit.evaluation.pairs import Pair
@@ -110,13 +110,13 @@ def test_wilsons_interval_is_within_0_and_1_around_the_share_and_wider_at_a_high
 @given(images())
 def test_an_area_is_in_an_interval_within_0_and_1_or_there_is_none(found):
     value = metrics.roc_auc(found.truth, found.score)
-    interval = intervals.auc_interval(found.truth, found.score, found.patients)
+    interval = areas.auc_interval(found.truth, found.score, found.patients)
     assert (value is None) == (not both_classes(found)) == (interval.low is None)
     check_interval(value, interval, 0, 1)
     again = found.permuted()
     assert metrics.roc_auc(again.truth, again.score) == pytest.approx(value)
     if value is not None:
-        assert intervals.auc_interval(again.truth, again.score, again.patients)[:2] == about(interval)
+        assert areas.auc_interval(again.truth, again.score, again.patients)[:2] == about(interval)
 
 
 @few
@@ -128,18 +128,18 @@ def test_rank_figures_do_not_change_under_a_rising_transform(found):
             continue  # rounding has made ties
         assert metrics.roc_auc(found.truth, other) == metrics.roc_auc(found.truth, found.score)
         assert metrics.average_precision(found.truth, other) == metrics.average_precision(found.truth, found.score)
-        expected = intervals.auc_interval(found.truth, found.score, found.patients)
-        assert intervals.auc_interval(found.truth, other, found.patients) == expected
+        expected = areas.auc_interval(found.truth, found.score, found.patients)
+        assert areas.auc_interval(found.truth, other, found.patients) == expected
 
 
 @few
 @given(images().filter(both_classes))
 def test_swapping_the_classes_or_negating_the_score_mirrors_an_area(found):
     area = metrics.roc_auc(found.truth, found.score)
-    low, high, _ = intervals.auc_interval(found.truth, found.score, found.patients)
+    low, high, _ = areas.auc_interval(found.truth, found.score, found.patients)
     for truth, score in ((~found.truth, found.score), (found.truth, -found.score)):
         assert metrics.roc_auc(truth, score) == pytest.approx(1 - area)
-        assert intervals.auc_interval(truth, score, found.patients)[:2] == pytest.approx((1 - high, 1 - low), abs=1e-6)
+        assert areas.auc_interval(truth, score, found.patients)[:2] == pytest.approx((1 - high, 1 - low), abs=1e-6)
     assert metrics.roc_auc(~found.truth, -found.score) == pytest.approx(area)
 
 
@@ -149,15 +149,15 @@ def test_a_constant_score_has_an_area_of_a_half_and_the_prevalence_as_its_precis
     constant = np.full(len(found.truth), 0.3)
     assert metrics.roc_auc(found.truth, constant) == 0.5
     assert metrics.average_precision(found.truth, constant) == pytest.approx(found.truth.mean())
-    check_interval(0.5, intervals.auc_interval(found.truth, constant, found.patients), 0, 1)
+    check_interval(0.5, areas.auc_interval(found.truth, constant, found.patients), 0, 1)
 
 
 @few
 @given(images().filter(both_classes))
 def test_the_covariance_of_areas_is_one(found):
-    areas, covariance = intervals.auc_covariance(found.truth, found.scores, found.patients)
-    assert np.isfinite(areas).all()
-    contrast = intervals.auc_contrast(found.truth, found.scores, found.patients, [1.0, -1.0])
+    values, covariance = areas.auc_covariance(found.truth, found.scores, found.patients)
+    assert np.isfinite(values).all()
+    contrast = areas.auc_contrast(found.truth, found.scores, found.patients, [1.0, -1.0])
     assert 1 <= contrast.freedom <= len(found.truth)
     if np.isnan(covariance).any():
         assert np.isnan(covariance).all()

@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxrkit.api import FloatArray, IntArray
+from cxrkit.areas import auc_interval
 from cxrkit.bootstrap import strata
 from cxrkit.data.measures import STATISTICS
-from cxrkit.intervals import auc_interval, patient_index
+from cxrkit.intervals import patient_index
 from cxrkit.metrics import roc_auc
 from cxrkit.records import Baseline, BaselineName, Estimate, ImageStatistic
 

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from cxrkit import metrics
 from cxrkit.api import FloatArray, IntArray, Predictions
+from cxrkit.areas import Contrast, auc_contrast, auc_interval, auc_method
 from cxrkit.bootstrap import Resamples, bootstrap, strata
 from cxrkit.calibration import Coefficient, calibration_intercept, calibration_slope
 from cxrkit.errors import InputError
@@ -26,10 +27,6 @@ from cxrkit.evaluation.predictions import OK, taken
 from cxrkit.evaluation.unpaired import effective_size, hybrid_interval, shares_test
 from cxrkit.intervals import (
     NONE,
-    Contrast,
-    auc_contrast,
-    auc_interval,
-    auc_method,
     count_patients,
     patient_index,
     proportion,

@@ -10,21 +10,12 @@ from scipy.stats import rankdata
 
 from cxrkit import metrics
 from cxrkit.api import FloatArray, IntArray
+from cxrkit.areas import auc_contrast, auc_interval, auc_method
 from cxrkit.bootstrap import Resamples, bootstrap, percentiles, strata
 from cxrkit.evaluation.paired import paired_difference, swap_test
 from cxrkit.evaluation.pairs import Pair
 from cxrkit.evaluation.unpaired import hybrid_interval
-from cxrkit.intervals import (
-    NONE,
-    Interval,
-    auc_contrast,
-    auc_interval,
-    auc_method,
-    count_patients,
-    renumbered,
-    student_p_value,
-    student_quantile,
-)
+from cxrkit.intervals import NONE, Interval, count_patients, renumbered, student_p_value, student_quantile
 
 BY_PATIENT = "bootstrap by patient"
 SAME_RANKING = "identical rankings"

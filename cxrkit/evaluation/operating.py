@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from cxrkit import metrics
 from cxrkit.api import Figure, IntArray, Predictions, Threshold
+from cxrkit.areas import auc_interval
 from cxrkit.evaluation.predictions import OK, taken
-from cxrkit.intervals import NONE, auc_interval, count_patients, patient_index, proportion
+from cxrkit.intervals import NONE, count_patients, patient_index, proportion
 
 BoolArray = NDArray[np.bool_]
 

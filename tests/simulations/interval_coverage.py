@@ -28,9 +28,10 @@ import numpy as np
 import scipy
 from scipy.stats import norm
 
+from cxrkit.areas import auc_interval
 from cxrkit.evaluation.differences import area, shares
 from cxrkit.evaluation.pairs import Pair
-from cxrkit.intervals import auc_interval, proportion
+from cxrkit.intervals import proportion
 
 LEVEL = 0.95
 MARKER = "<!-- below: written by tests/simulations/interval_coverage.py -->\n"
