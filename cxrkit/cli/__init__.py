@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("cxrkit.cli.demo", "Make the whole thing once on generated radiographs."),
     "report": ("cxrkit.cli.report", "Write the report of run directories or prediction files."),
     "compare": ("cxrkit.cli.compare", "Compare the tasks of run directories."),
+    "evaluate": ("cxrkit.cli.evaluate", "Evaluate saved models on a folder, everything fixed beforehand."),
     "data": ("cxrkit.cli.data", "Check, split and generate image folders."),
     "plugins": ("cxrkit.cli.plugins", "Show what is installed and what failed to load."),
     "init": ("cxrkit.cli.init", "Write a commented tasks.toml to start from."),

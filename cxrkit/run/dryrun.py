@@ -6,8 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxrkit.config.schema import TaskTable, Use
+from cxrkit.config.schema import EnsembleTable, TaskTable, Use
+from cxrkit.plans import RobustnessPlan
 from cxrkit.records import DataSummary
+from cxrkit.run import robustness
 from cxrkit.run.study import Study
 from cxrkit.run.tasks import is_finished, read_info
 
@@ -20,6 +22,8 @@ def summary(study: Study) -> dict[str, Any]:
         "configuration": study.written.model_dump(mode="json", by_alias=True),
         "data": study.manifest.summary().model_dump(mode="json") if study.manifest else None,
         "work": [_work(study, task) for task in study.selected],
+        "ensembles": [table.model_dump(include={"name", "members", "method"}) for table in study.written.ensemble],
+        "robustness": _robustness(study),
     }
 
 
@@ -33,6 +37,11 @@ def text(study: Study) -> str:
     for task in study.selected:
         _print_options(console, task)
     console.print(_work_table(study))
+    for table in study.written.ensemble:
+        console.print(_ensemble_line(table), markup=False)
+    plan = _corrupted(study)
+    if plan is not None:
+        console.print(_robustness_line(study, plan), markup=False)
     console.print(_evaluation_line(study))
     console.print("Dry run: nothing was trained or written.")
     assert isinstance(console.file, StringIO)  # noqa: S101 - made above
@@ -110,6 +119,42 @@ def _work(study: Study, task: TaskTable) -> dict[str, Any]:
     trained_on = len(study.manifest.of("train")) * task.epochs * len(task.seeds)
     predicted = sum(len(study.manifest.of(name)) for name in study.sets) * len(task.seeds)
     return {"task": task.name, "state": state, "images_trained_on": trained_on, "images_predicted": predicted}
+
+
+def _ensemble_line(table: EnsembleTable) -> str:
+    return f"Ensemble {table.name}: {table.method} of {', '.join(table.members)}."
+
+
+def _corrupted(study: Study) -> RobustnessPlan | None:
+    """Plan the corrupted images as for the tasks that are to be carried out now or have finished."""
+    infos = {task.name: read_info(study.run.task(task.name)) for task in study.configuration.task}
+    there = {name for name, info in infos.items() if info is not None and info.state == "finished"}
+    coming = there | {task.name for task in study.selected}
+    tasks = [task for task in study.configuration.task if task.model is not None and task.name in coming]
+    return robustness.planned(study, tasks)
+
+
+def _robustness(study: Study) -> dict[str, Any] | None:
+    plan = _corrupted(study)
+    if plan is None:
+        return None
+    return {
+        "tasks": list(dict.fromkeys(model.task for model in plan.models)),
+        "conditions": [condition.name for condition in plan.conditions],
+        "images": len(plan.images),
+        "images_predicted": _left(study, plan),
+    }
+
+
+def _left(study: Study, plan: RobustnessPlan) -> int:
+    """Count the image passes that are left under the conditions."""
+    return 0 if robustness.is_done(study, plan) else len(plan.images) * len(plan.conditions) * len(plan.models)
+
+
+def _robustness_line(study: Study, plan: RobustnessPlan) -> str:
+    names = ", ".join(dict.fromkeys(model.task for model in plan.models))
+    conditions = ", ".join(condition.name for condition in plan.conditions)
+    return f"Robustness of {names} on {plan.rule}: {conditions}; {_left(study, plan):,} images predicted."
 
 
 def _evaluation_line(study: Study) -> str:

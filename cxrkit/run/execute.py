@@ -1,16 +1,20 @@
 """``cxrkit run`` from a checked request to the reports."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cxrkit.api import FinishedRun
+from cxrkit.config.schema import TaskTable
+from cxrkit.data.audit import audit_of
+from cxrkit.data.manifest import Manifest
 from cxrkit.environment import describe
 from cxrkit.errors import RunError
-from cxrkit.records import Environment, RunInfo, TaskState
-from cxrkit.run import plans, tasks
-from cxrkit.run.finish import finish
+from cxrkit.records import Environment, RunInfo, TaskInfo, TaskState
+from cxrkit.run import ensembles, fingerprints, plans, robustness, tasks
+from cxrkit.run.finish import finish, finished_tasks, trained_tasks
 from cxrkit.run.progress import Display
 from cxrkit.run.study import Study
 
@@ -22,8 +26,8 @@ class Outcome:
     Attributes:
         directory: the run directory.
         reports: the files written, the HTML first.
-        tasks: task → ``finished`` or ``failed``, of those asked for.
-        failures: task → why.
+        tasks: task that was asked for → ``finished`` or ``failed``; ensemble → the same, or ``pending``.
+        failures: task or ensemble → why.
     """
 
     directory: Path
@@ -54,40 +58,74 @@ def execute(study: Study, display: Display, *, fresh: bool = False) -> Outcome:
     tasks.refuse_impossible(study)
     for folder in tasks.set_aside(study) if fresh else ():
         display.say(f"moved what was there to {folder}")
-    _begin(study)
-    states: dict[str, TaskState] = {}
-    failures: dict[str, str] = {}
+    return carry_through(study, display, tasks.carry_out)
+
+
+def carry_through(
+    study: Study, display: Display, carry_out: Callable[[Study, TaskTable, Display], TaskInfo]
+) -> Outcome:
+    """Carry out every task of a checked study, then evaluate, explain and report.
+
+    Args:
+        study: its run directory need not be there.
+        display: shows what happens.
+        carry_out: makes a task's predictions; a failure is recorded and ends this task alone.
+
+    Raises:
+        RunError: no task has finished, or a later stage failed.
+    """
+    _begin(study, display)
+    infos: list[TaskInfo] = []
     for task in study.selected:
         _keep_state(study, task.name, "running")
-        info = tasks.carry_out(study, task, display)
-        states[task.name] = info.state
-        if info.failure is not None:
-            failures[task.name] = info.failure
-        _keep_state(study, task.name, info.state)
-    reports = _finish(study, display, failures)
+        infos.append(carry_out(study, task, display))
+        _keep_state(study, task.name, infos[-1].state)
+    _refuse_nothing(study, infos)
+    robustness.carry_out(study, trained_tasks(study), display)
+    for table in study.configuration.ensemble:
+        infos.append(ensembles.carry_out(study, table, display))
+        _keep_state(study, table.name, infos[-1].state)
+    reports = finish(study, display)
+    states = {info.task: info.state for info in infos}
     for sentence in _tell_trackers(study, reports, states):
         display.warn(sentence)
-    return Outcome(study.run.root, tuple(reports), states, failures)
+    return Outcome(study.run.root, tuple(reports), states, _failures(infos))
 
 
-def _begin(study: Study) -> None:
+def _begin(study: Study, display: Display) -> None:
     """Write what is known before the first task: the configuration, the environment, the manifest."""
-    if study.manifest is not None:
-        study.manifest.write(study.run.manifest)
     before = RunInfo.read(study.run.info) if study.run.info.is_file() else None
+    audit = _describe_images(study, study.manifest, before, display) if study.manifest is not None else None
     info = RunInfo(
         configuration=study.written.model_dump(mode="json", by_alias=True),
         environment=_environment(study),
         data=study.manifest.summary() if study.manifest is not None else None,
         class_names=list(study.class_names),
         positive=study.positive or "",
-        tasks={task.name: "pending" for task in study.written.task} | _known_states(before, study),
+        tasks=dict.fromkeys(study.written.thresholds, "pending") | _known_states(before, study),
         started=before.started if before else datetime.now(UTC).isoformat(timespec="seconds"),
+        finished=before.finished if before else None,
+        audit_fingerprint=audit,
+        robustness_fingerprint=before.robustness_fingerprint if before else None,
         evaluation_fingerprint=before.evaluation_fingerprint if before else None,
         explain_fingerprint=before.explain_fingerprint if before else None,
         report_fingerprint=before.report_fingerprint if before else None,
     )
     info.write(study.run.info)
+
+
+def _describe_images(study: Study, manifest: Manifest, before: RunInfo | None, display: Display) -> str:
+    """Write the manifest and the audit of its images, where they are not there yet; return the audit's fingerprint."""
+    data = study.written.data
+    where = (data.root or data.manifest or "") if data is not None else ""
+    level = study.configuration.evaluation.level
+    fingerprint = fingerprints.of_audit(manifest, where=where, positive=study.positive, level=level)
+    there = study.run.manifest.is_file() and study.run.audit.is_file()
+    if not there or before is None or before.audit_fingerprint != fingerprint:
+        manifest.write(study.run.manifest)
+        with display.work("examining the images"):
+            audit_of(manifest, where=where, positive=study.positive, level=level).write(study.run.audit)
+    return fingerprint
 
 
 def _environment(study: Study) -> Environment:
@@ -105,7 +143,7 @@ def _environment(study: Study) -> Environment:
 
 
 def _known_states(before: RunInfo | None, study: Study) -> dict[str, TaskState]:
-    names = {task.name for task in study.written.task}
+    names = study.written.thresholds
     return {name: state for name, state in before.tasks.items() if name in names} if before else {}
 
 
@@ -114,10 +152,14 @@ def _keep_state(study: Study, task: str, state: TaskState) -> None:
     info.model_copy(update={"tasks": info.tasks | {task: state}}).write(study.run.info)
 
 
-def _finish(study: Study, display: Display, failures: dict[str, str]) -> list[Path]:
-    if not any(state == "finished" for state in RunInfo.read(study.run.info).tasks.values()):
-        raise RunError("\n".join(f'task "{name}": {why}' for name, why in failures.items()))
-    return finish(study, display)
+def _failures(infos: Sequence[TaskInfo]) -> dict[str, str]:
+    return {info.task: info.failure for info in infos if info.failure is not None}
+
+
+def _refuse_nothing(study: Study, infos: Sequence[TaskInfo]) -> None:
+    """Go on only where there is anything to evaluate."""
+    if not finished_tasks(study):
+        raise RunError("\n".join(f'task "{name}": {why}' for name, why in _failures(infos).items()))
 
 
 def _tell_trackers(study: Study, reports: list[Path], states: dict[str, TaskState]) -> list[str]:

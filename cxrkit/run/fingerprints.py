@@ -8,10 +8,31 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cxrkit.config.schema import Configuration, ReportTable, TaskTable, ThresholdTable
+from cxrkit.config.schema import Configuration
 from cxrkit.data.manifest import Manifest
 from cxrkit.files import digest, sha256
-from cxrkit.plans import ExplainPlan, TrainingPlan
+from cxrkit.plans import ExplainPlan, RobustnessPlan, TrainingPlan
+from cxrkit.records import RunInfo, TaskInfo
+from cxrkit.registry import Registered
+from cxrkit.rundir import RunDirectory
+
+_EVALUATED = {
+    "task",
+    "kind",
+    "class_names",
+    "positive",
+    "seeds",
+    "represent",
+    "members",
+    "ensemble",
+    "scale",
+    "sets",
+}  # of task.json; the rest is what the evaluation writes, or tells of the training
+
+
+def keep(run: RunDirectory, **found: str | None) -> None:
+    """Note in ``run.json`` what a stage was made of; None while it is being made, so that an interruption is seen."""
+    RunInfo.read(run.info).model_copy(update=found).write(run.info)
 
 
 def of_training(plan: TrainingPlan, manifest: Manifest, distributions: Mapping[str, str]) -> dict[str, str]:
@@ -26,6 +47,7 @@ def of_training(plan: TrainingPlan, manifest: Manifest, distributions: Mapping[s
         "training images": manifest.digest("train"),
         "validation images": manifest.digest("val"),
         "classes": plan.class_names,
+        "positive class": plan.positive,
         "image_size": plan.image_size,
         "model": {"name": plan.model.name, "options": _by_content(plan.model.options)},
         "imbalance": plan.imbalance.model_dump(),
@@ -47,30 +69,69 @@ def of_sets(manifest: Manifest, sets: Iterable[str]) -> dict[str, str]:
     return {name: manifest.digest(name) for name in sets}
 
 
-def of_evaluation(configuration: Configuration, predictions: Iterable[Path], manifest: Path) -> str:
-    """Describe all that the figures depend on."""
+def of_audit(manifest: Manifest, *, where: str, positive: str, level: float) -> str:
+    """Describe all that the audit of the images depends on."""
     return _digest(
         version=version("cxrkit"),
-        evaluation=_dump(configuration.evaluation),
-        thresholds=[_dump(_threshold(configuration, task)) for task in configuration.task],
-        files=[(path.parent.parent.name, path.name, sha256(path)) for path in predictions],
-        manifest=sha256(manifest) if manifest.is_file() else None,
+        manifest=manifest.digest(),
+        told=[where, positive, level, list(manifest.notes), manifest.patient_rule],
     )
 
 
-def of_explanation(plan: ExplainPlan, weights: Iterable[Path]) -> str:
-    """Describe all that the activation maps depend on."""
+def of_plan(plan: ExplainPlan | RobustnessPlan, images: str, files: Iterable[Path]) -> str:
+    """Describe all that activation maps, or predictions of corrupted images, depend on.
+
+    Args:
+        plan: of either.
+        images: digest of their set, of which the plan has the names alone.
+        files: weights and whatever else is read; those that are there.
+    """
     return _digest(
         version=version("cxrkit"),
         plan=plan.model_dump(mode="json", exclude={"run_directory", "roots", "devices"}),
-        weights=[sha256(path) for path in weights],
+        images=images,
+        files=_hashes(files),
     )
 
 
-def of_report(table: ReportTable, evaluation: str, explanation: str | None, tasks: Mapping[str, str]) -> str:
-    """Describe all that the reports depend on."""
+def of_evaluation(
+    configuration: Configuration, tasks: Iterable[TaskInfo], files: Iterable[Path], reporters: Iterable[Registered]
+) -> str:
+    """Describe all that the figures depend on.
+
+    Args:
+        configuration: of the run.
+        tasks: that are evaluated.
+        files: their predictions, and what the run says of its images: the manifest, the conditions.
+        reporters: metric reporters.
+    """
     return _digest(
-        version=version("cxrkit"), report=_dump(table), evaluation=evaluation, cam=explanation, tasks=dict(tasks)
+        version=version("cxrkit"),
+        seed=configuration.run.seed,
+        evaluation=_dump(configuration.evaluation),
+        thresholds={name: _dump(threshold) for name, threshold in configuration.thresholds.items()},
+        tasks=[task.model_dump(mode="json", include=_EVALUATED) for task in tasks],
+        files=_hashes(files),
+        reporters=[f"{one.name} {one.distribution} {one.version}" for one in reporters],
+    )
+
+
+def of_report(configuration: Configuration, info: RunInfo, tasks: Mapping[str, str], timings: Iterable[Path]) -> str:
+    """Describe all that the reports depend on.
+
+    Args:
+        configuration: of the run.
+        info: the images in numbers, and what the earlier stages were made of.
+        tasks: task or ensemble → its state, or why it failed.
+        timings: of the trainings.
+    """
+    return _digest(
+        version=version("cxrkit"),
+        configuration=_dump(configuration),
+        data=None if info.data is None else _dump(info.data),
+        stages=[info.audit_fingerprint, info.evaluation_fingerprint, info.explain_fingerprint],
+        tasks=dict(tasks),
+        timings=_hashes(timings),
     )
 
 
@@ -87,16 +148,17 @@ def _by_content(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _threshold(configuration: Configuration, task: TaskTable) -> ThresholdTable:
-    return task.threshold or configuration.threshold
-
-
 def _dump(table: BaseModel) -> Any:
     return table.model_dump(mode="json")
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _hashes(files: Iterable[Path]) -> list[tuple[str, str]]:
+    """Hash the files that are there, without their folders: a run directory may be moved."""
+    return [(path.name, sha256(path)) for path in files if path.is_file()]
 
 
 def _digest(**values: Any) -> str:

@@ -1,10 +1,12 @@
 """From predictions to the reports: evaluation, activation maps, report; only what changed runs again."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cxrkit.config.schema import TaskTable
+from cxrkit.data import sampling
 from cxrkit.errors import CxrkitError
 from cxrkit.evaluation import cases, evaluate
 from cxrkit.plans import ExplainPlan
@@ -22,60 +24,89 @@ def finish(study: Study, display: Display) -> list[Path]:
     Raises:
         CxrkitError: a stage failed; what earlier stages wrote stays.
     """
-    finished = _finished(study)
-    _evaluate(study, finished, display)
+    _evaluate(study, display)
     chosen = cases.choose(study.run, most=study.configuration.explain.most, correct=study.configuration.explain.correct)
-    if study.manifest is not None:
+    if study.manifest is not None and "test" in study.manifest.sets:  # of another run's test there are figures alone
         thumbnails.write(study.run, study.manifest, "test", chosen.images)
-        _explain(study, finished, chosen, display)
+        _explain(study, chosen, display)
     return _report(study, display)
 
 
-def _finished(study: Study) -> list[TaskTable]:
+def finished_tasks(study: Study) -> list[TaskTable]:
     """Find every configured task with predictions, also those that were not asked for now."""
-    found = []
-    for task in study.configuration.task:
-        info = read_info(study.run.task(task.name))
-        if info is not None and info.state == "finished":
-            found.append(task)
-    return found
+    infos = [(task, read_info(study.run.task(task.name))) for task in study.configuration.task]
+    return [task for task, info in infos if info is not None and info.state == "finished"]
 
 
-def _evaluate(study: Study, finished: Sequence[TaskTable], display: Display) -> None:
-    info = RunInfo.read(study.run.info)
-    fingerprint = fingerprints.of_evaluation(study.written, _predictions(study, finished), study.run.manifest)
-    if info.evaluation_fingerprint == fingerprint and all(_is_evaluated(study, task) for task in finished):
+def trained_tasks(study: Study) -> list[TaskTable]:
+    """Find the finished tasks whose models are there with all the seeds that are configured now."""
+    return [
+        task
+        for task in finished_tasks(study)
+        if task.model and all(study.run.task(task.name).seed(seed).model.is_file() for seed in task.seeds)
+    ]
+
+
+def _evaluate(study: Study, display: Display) -> None:
+    table = study.configuration.evaluation
+    uses = [(study.right.metric_reporters.get(use.use, "evaluation.reporters"), use.options) for use in table.reporters]
+    infos = [info for name in study.configuration.thresholds if (info := read_info(study.run.task(name)))]
+    finished = [info for info in infos if info.state == "finished"]
+    files = [study.run.manifest, study.run.robustness, *_predictions(study, [info.task for info in finished])]
+    fingerprint = fingerprints.of_evaluation(study.written, finished, files, [reporter for reporter, _ in uses])
+    if RunInfo.read(study.run.info).evaluation_fingerprint == fingerprint and _is_evaluated(study, finished):
         return
+    fingerprints.keep(study.run, evaluation_fingerprint=None)
+    thresholds = {info.task: study.configuration.thresholds[info.task] for info in finished}
     with display.work("evaluating"):
-        table = study.configuration.evaluation
-        evaluate(
-            study.run,
-            table,
-            {task.name: task.threshold or study.configuration.threshold for task in finished},
-            [
-                (study.right.metric_reporters.get(use.use, "evaluation.reporters"), use.options)
-                for use in table.reporters
-            ],
-        )
-    info.model_copy(update={"evaluation_fingerprint": fingerprint}).write(study.run.info)
+        evaluate(study.run, table, thresholds, uses, seed=study.configuration.run.seed)
+    fingerprints.keep(study.run, evaluation_fingerprint=fingerprint)
 
 
-def _explain(study: Study, finished: Sequence[TaskTable], chosen: cases.Cases, display: Display) -> None:
-    models = [(task, _shown_seed(task)) for task in finished if task.model]
-    if study.configuration.explain.method == "none" or not models or not chosen.images:
+def _explain(study: Study, chosen: cases.Cases, display: Display) -> None:
+    models = [(task, _shown_seed(task)) for task in trained_tasks(study)]
+    sample = _sample(study)
+    if study.configuration.explain.method == "none" or not models or not (chosen.images or sample[0]):
+        _remove_maps(study)
         return
-    plan = plans.explanation(study, models, chosen.images, chosen.rule)
-    weights = [study.run.task(task.name).seed(seed).model for task, seed in models]
-    fingerprint = fingerprints.of_explanation(plan, weights)
-    info = RunInfo.read(study.run.info)
-    if info.explain_fingerprint == fingerprint:
+    plan = plans.explanation(study, models, (chosen.images, chosen.rule), sample)
+    fingerprint = _of_maps(study, plan)
+    if RunInfo.read(study.run.info).explain_fingerprint == fingerprint:
         return
+    fingerprints.keep(study.run, explain_fingerprint=None)
     try:
         _draw_maps(study, plan, display)
     except CxrkitError as error:
         display.warn(f"no activation maps: {error}")
         return
-    info.model_copy(update={"explain_fingerprint": fingerprint}).write(study.run.info)
+    fingerprints.keep(study.run, explain_fingerprint=fingerprint)
+
+
+def _of_maps(study: Study, plan: ExplainPlan) -> str:
+    """Describe what the maps depend on; a model that was trained again, even to the same bytes, has none yet."""
+    assert study.manifest is not None  # noqa: S101 - there are trained tasks
+    rows = study.manifest.of(plan.set).set_index("image")
+    names: list[str] = rows.loc[plan.sample, "mask"].tolist() if "mask" in rows else []
+    masks = [study.manifest.roots[plan.set] / name for name in names if name]
+    seeds = [study.run.task(model.task).seed(model.seed) for model in plan.models]
+    files = [path for seed in seeds for path in (seed.model, seed.timing)]
+    return fingerprints.of_plan(plan, study.manifest.digest(plan.set), [*files, *masks])
+
+
+def _remove_maps(study: Study) -> None:
+    """Remove the maps that were asked for before and are not now."""
+    fingerprints.keep(study.run, explain_fingerprint=None)
+    study.run.explanations.unlink(missing_ok=True)
+    for task in study.configuration.task:
+        shutil.rmtree(study.run.task(task.name).cam, ignore_errors=True)
+
+
+def _sample(study: Study) -> tuple[list[str], str]:
+    """Draw the images that the maps are checked on."""
+    most = study.configuration.explain.sample
+    if most == 0 or study.manifest is None:
+        return [], ""
+    return sampling.draw_for_maps(study.manifest.of("test"), most, seed=study.configuration.run.seed)
 
 
 def _draw_maps(study: Study, plan: ExplainPlan, display: Display) -> None:
@@ -86,35 +117,40 @@ def _draw_maps(study: Study, plan: ExplainPlan, display: Display) -> None:
 
 
 def _report(study: Study, display: Display) -> list[Path]:
-    info = RunInfo.read(study.run.info)
-    table = study.configuration.report
-    fingerprint = fingerprints.of_report(
-        table, info.evaluation_fingerprint or "", info.explain_fingerprint, _failures(study)
-    )
+    table, info = study.configuration.report, RunInfo.read(study.run.info)
+    timings = [path for task in trained_tasks(study) for path in _timings(study, task)]
+    fingerprint = fingerprints.of_report(study.written, info, _failures(study), timings)
+    files = [_report_file(study, name) for name in table.formats]
+    if info.report_fingerprint == fingerprint and all(path.is_file() for path in files):
+        return files
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    if info.report_fingerprint == fingerprint and all(_report_file(study, name).is_file() for name in table.formats):
-        return [_report_file(study, name) for name in table.formats]
-    info.model_copy(update={"finished": now}).write(study.run.info)
+    info.model_copy(update={"finished": now, "report_fingerprint": None}).write(study.run.info)
     with display.work("writing the report"):
         written, warnings = write_reports([study.run], study.run.report, table.formats, strict_pdf=False)
     for warning in warnings:
         display.warn(warning)
     if not warnings:  # a PDF that could not be made is tried again next time
-        RunInfo.read(study.run.info).model_copy(update={"report_fingerprint": fingerprint}).write(study.run.info)
+        fingerprints.keep(study.run, report_fingerprint=fingerprint)
     return written
+
+
+def _timings(study: Study, task: TaskTable) -> list[Path]:
+    return [study.run.task(task.name).seed(seed).timing for seed in task.seeds]
 
 
 def _report_file(study: Study, name: str) -> Path:
     return study.run.report / {"txt": "comparison_report.txt"}.get(name, f"report.{name}")
 
 
-def _predictions(study: Study, finished: Sequence[TaskTable]) -> list[Path]:
-    return [path for task in finished for path in sorted(study.run.task(task.name).root.glob("predictions/*.csv"))]
+def _predictions(study: Study, names: Sequence[str]) -> list[Path]:
+    """List every file that figures are made from: the tasks' predictions, and those of their single seeds."""
+    return [path for name in names for path in sorted(study.run.task(name).root.glob("**/predictions/*.csv"))]
 
 
-def _is_evaluated(study: Study, task: TaskTable) -> bool:
-    info = read_info(study.run.task(task.name))
-    return info is not None and info.threshold is not None and study.run.task(task.name).metrics.is_file()
+def _is_evaluated(study: Study, finished: Sequence[TaskInfo]) -> bool:
+    return study.run.comparison.is_file() and all(
+        info.threshold is not None and study.run.task(info.task).metrics.is_file() for info in finished
+    )
 
 
 def _shown_seed(task: TaskTable) -> int:
@@ -123,5 +159,5 @@ def _shown_seed(task: TaskTable) -> int:
 
 
 def _failures(study: Study) -> dict[str, str]:
-    infos: list[TaskInfo | None] = [read_info(study.run.task(task.name)) for task in study.configuration.task]
+    infos: list[TaskInfo | None] = [read_info(study.run.task(name)) for name in study.configuration.thresholds]
     return {info.task: info.failure or info.state for info in infos if info is not None}

@@ -1,9 +1,11 @@
 """Writes down what a child process is to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cxrkit.config.schema import TaskTable, Use
-from cxrkit.plans import Chosen, DevicePlan, ExplainedModel, ExplainPlan, TrainingPlan
+from cxrkit.plans import Chosen, DevicePlan, ExplainedModel, ExplainPlan, RobustnessPlan, TrainingPlan
+from cxrkit.records import Condition
 from cxrkit.run.study import Study
 
 
@@ -30,22 +32,60 @@ def training(study: Study, task: TaskTable, seed: int) -> TrainingPlan:
     )
 
 
-def explanation(study: Study, models: list[tuple[TaskTable, int]], images: list[str], rule: str) -> ExplainPlan:
-    """Plan the activation maps of test images by every trained model."""
+def explanation(
+    study: Study,
+    models: Sequence[tuple[TaskTable, int]],
+    shown: tuple[list[str], str],
+    sample: tuple[list[str], str],
+) -> ExplainPlan:
+    """Plan the activation maps of test images by every trained model.
+
+    Args:
+        study: of the run.
+        models: tasks, each with the seed whose maps are shown.
+        shown: images whose maps the report shows, and the rule by which they were chosen.
+        sample: images that the maps are checked on, and the rule by which they were drawn.
+    """
     table = study.configuration.explain
     return ExplainPlan(
         run_directory=str(study.run.root),
         roots=_roots(study),
         set="test",
-        models=[
-            ExplainedModel(task=task.name, seed=seed, model=_chosen(task.model)) for task, seed in models if task.model
-        ],
-        images=images,
-        rule=rule,
+        models=[_trained(task, seed) for task, seed in models],
+        images=shown[0],
+        rule=shown[1],
         method=table.method,
         layer=table.layer,
-        devices=devices(study, models[0][0]).model_copy(update={"devices": 1, "precision": "fp32"}),
+        devices=_predicting(study, models[0][0]),
+        sample=sample[0],
+        sample_rule=sample[1],
     )
+
+
+def robustness(
+    study: Study, tasks: Sequence[TaskTable], images: list[str], rule: str, conditions: list[Condition]
+) -> RobustnessPlan:
+    """Plan the predictions of test images under every condition, by every seed of the tasks."""
+    return RobustnessPlan(
+        run_directory=str(study.run.root),
+        roots=_roots(study),
+        set="test",
+        images=images,
+        rule=rule,
+        models=[_trained(task, seed) for task in tasks for seed in task.seeds],
+        conditions=conditions,
+        devices=_predicting(study, tasks[0]),
+    )
+
+
+def _trained(task: TaskTable, seed: int) -> ExplainedModel:
+    assert task.model is not None  # noqa: S101 - a trained task has one
+    return ExplainedModel(task=task.name, seed=seed, model=_chosen(task.model))
+
+
+def _predicting(study: Study, task: TaskTable) -> DevicePlan:
+    """Say on what trained models compute: one device, in full precision."""
+    return devices(study, task).model_copy(update={"devices": 1, "precision": "fp32"})
 
 
 def devices(study: Study, task: TaskTable) -> DevicePlan:

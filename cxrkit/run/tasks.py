@@ -9,11 +9,11 @@ from cxrkit.config.schema import TaskTable
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
 from cxrkit.errors import CxrkitError, InputError, RunError
-from cxrkit.evaluation import predictions
 from cxrkit.evaluation.importing import write_task
 from cxrkit.records import TaskInfo, TaskState
 from cxrkit.run import children, fingerprints, plans
 from cxrkit.run.progress import Display
+from cxrkit.run.representing import represent
 from cxrkit.run.study import Study
 from cxrkit.rundir import SeedDirectory, TaskDirectory
 
@@ -132,7 +132,7 @@ def _train(study: Study, task: TaskTable, directory: TaskDirectory, display: Dis
     info.write(directory.info)
     for seed in task.seeds:
         _train_seed(study, task, directory.seed(seed), display)
-    _represent(study, task, directory)
+    represent(study, task, [(name, None) for name in study.sets])
     return info.model_copy(update={"state": "finished"})
 
 
@@ -146,23 +146,6 @@ def _train_seed(study: Study, task: TaskTable, directory: SeedDirectory, display
     name = task.name if len(task.seeds) == 1 else f"{task.name}, seed {seed}"
     with display.work(name) as work:
         children.carry_out("train", directory.plan, directory.log, work.hear, time_limit=task.time_limit)
-
-
-def _represent(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
-    """Write what enters comparisons: the mean logit over seeds, or one seed."""
-    chosen = list(task.seeds) if task.represent == "ensemble" else [int(task.represent)]
-    for name in study.sets:
-        members = [
-            predictions.read(
-                directory.seed(seed).predictions(name),
-                task=task.name,
-                set_name=name,
-                class_names=study.class_names,
-                positive=study.positive,
-            )
-            for seed in chosen
-        ]
-        predictions.write(directory.predictions(name), predictions.combine(members, task.name))
 
 
 def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
@@ -205,7 +188,10 @@ def _changed(study: Study, manifest: Manifest, info: TaskInfo, task: TaskTable, 
 
 
 def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
-    """Remove what a failed training of another configuration left, and predictions of images that have changed."""
+    """Remove what a failed training of another configuration left, and predictions of images that have changed.
+
+    What stands for the task under conditions is made of the seeds' own predictions again.
+    """
     before = read_info(directory)
     if before is None or study.manifest is None:
         return
@@ -216,6 +202,8 @@ def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None
     for name in fingerprints.differing(before.sources, fingerprints.of_sets(study.manifest, study.sets)):
         for seed in task.seeds:
             directory.seed(seed).predictions(name).unlink(missing_ok=True)
+    for path in directory.root.glob("predictions/*@*.csv"):
+        path.unlink()
 
 
 def _is_trained(directory: SeedDirectory) -> bool:

@@ -73,6 +73,12 @@ def new_study(folder: Path, text: str = TASKS) -> Study:
     return study
 
 
+@pytest.fixture(scope="session")
+def make_study():
+    """Write the data and a given ``tasks.toml`` into a folder."""
+    return new_study
+
+
 @pytest.fixture
 def study(tmp_path) -> Study:
     return new_study(tmp_path)

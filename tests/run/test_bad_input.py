@@ -15,7 +15,7 @@ WRONG = {
         'task.plain.epochs="many"': 'must be a whole number, got "many"',
         "evaluation.level=95": "must be less than 1, got 95",
         'evaluation.reference="plian"': 'did you mean "plain"?',
-        "robustness.tasks=[]": "robustness",
+        'robustness.tasks=["plian"]': 'no task with a model is named "plian", did you mean "plain"?',
     },
     "in components and their options, all told at once": {
         'task.plain.model="resnet81"': 'did you mean "resnet18"?',

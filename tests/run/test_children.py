@@ -54,7 +54,7 @@ def test_each_misbehaviour_ends_its_task_alone_with_its_own_sentence(study, stra
     }
     assert "ran past its time limit of 0.003 hours" in failures["hangs"]
     assert "was killed" in failures["crashes"]
-    assert str(int(signal.SIGKILL)) not in failures["crashes"]
+    assert f"signal {int(signal.SIGKILL)}" not in failures["crashes"]
     assert "sys.exit()" in failures["leaves"]
     assert 'trainer "raises" of bad-trainers 1.2 failed (ValueError: no such luck)' in failures["raises"]
     assert study.json("tasks/prints/task.json")["state"] == "finished"

@@ -96,6 +96,7 @@ def test_fresh_moves_the_old_folder_aside_and_trains_again(finished, tmp_path):
     assert not list(copy.run.glob("old/*/upsampled"))
     # The same seed on the same machine: the same bytes.
     assert (copy.run / "tasks/plain/predictions/test.csv").read_bytes() == old
+    assert (copy.run / "tasks/plain/cam/index.json").is_file()
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(study):

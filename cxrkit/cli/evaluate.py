@@ -1,0 +1,124 @@
+"""``cxrkit evaluate``: saved models on a folder."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+FORMATS: tuple[Literal["html", "pdf", "txt"], ...] = ("html", "pdf", "txt")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="model.safetensors of a run, or a state dict (.pth); repeatable, then compared with each other.",
+)
+@click.option(
+    "--data",
+    required=True,
+    metavar="DIR|FILE.csv",
+    type=click.Path(path_type=Path),
+    help="Class folders, a folder with test/ of them, or a CSV of image,label,patient,...",
+)
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="Run directory and report; new or empty."
+)
+@click.option(
+    "--info", metavar="FILE", type=click.Path(path_type=Path), help="A model.json that is not beside its model."
+)
+@click.option("--architecture", metavar="NAME", help="Without a model.json: a registered model such as resnet18.")
+@click.option("--classes", metavar="A,B", help="Without a model.json: its classes in order; by name by default.")
+@click.option("--positive", metavar="CLASS", help="Without a model.json: the class that is detected.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="Where none was chosen; the conventional 0.5 by default."
+)
+@click.option(
+    "--image-size", type=click.IntRange(16, 4096), help="Without a model.json: pixels of its input; 224 by default."
+)
+@click.option("--name", help="Of the data, where the model's internal test stands beside it; its folder by default.")
+@click.option("--split", type=click.Choice(("train", "val", "test")), help="Of the data; test by default.")
+@click.option(
+    "--groups",
+    metavar="RULE",
+    help="How patients are told apart: kermany, image, column=NAME or regex=PATTERN; recognised by default.",
+)
+@click.option("--subgroups", metavar="A,B", help="Columns of the data to evaluate apart.")
+@click.option(
+    "--prevalence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="For predictive values beside the data's own.",
+)
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
+@click.option("--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable; all by default.")
+@click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
+@click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
+def command(  # noqa: PLR0913 - one parameter for each option
+    *,
+    models: tuple[Path, ...],
+    data: Path,
+    output: Path,
+    info: Path | None,
+    architecture: str | None,
+    classes: str | None,
+    positive: str | None,
+    threshold: float | None,
+    image_size: int | None,
+    name: str | None,
+    split: str | None,
+    groups: str | None,
+    subgroups: str | None,
+    prevalence: float | None,
+    device: Literal["auto", "cpu", "cuda", "mps"],
+    formats: tuple[Literal["html", "pdf", "txt"], ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate saved models on images that they have not seen, with everything fixed beforehand.
+
+    Threshold, uncertain zone and temperature are those of the model.json beside a model; nothing is chosen on these
+    images. Where the model still lies in its run directory, the change from its internal test to these images is given.
+    """
+    from cxrkit.run import checkpoints
+    from cxrkit.run.examining import Request
+    from cxrkit.run.progress import display, standard_error
+
+    request = Request(
+        models=models,
+        data=data,
+        output=output,
+        info=info,
+        architecture=architecture,
+        classes=_listed(classes),
+        positive=positive,
+        threshold=threshold,
+        image_size=image_size,
+        name=name,
+        split=split,
+        groups=groups,
+        device=device,
+        prevalence=prevalence,
+        subgroups=_listed(subgroups),
+        formats=formats or FORMATS,
+    )
+    shown = display(standard_error(), quiet=quiet or as_json)
+    with shown.work("reading the images") as work:
+        evaluation = checkpoints.prepare(request, advance=work.advance)
+    for notice in (*evaluation.study.notices, *evaluation.notices):
+        shown.warn(notice)
+    outcome = checkpoints.execute(evaluation, shown)
+    if as_json:
+        click.echo(outcome.to_json())
+    elif outcome.reports:
+        click.echo(outcome.reports[0])
+    if outcome.failures or not outcome.reports:
+        raise click.exceptions.Exit(1)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """Take a list apart that commas divide."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
