@@ -6,7 +6,7 @@ from cxrkit.report import wording
 from cxrkit.report.cases import Judged, Pictures, chosen, judged, verdict
 from cxrkit.report.content import Block, Case, Cell, Column, Gallery, Heading, Section, Table, Terms, Text
 from cxrkit.report.phrases import is_few, set_title, thresholds_short
-from cxrkit.report.results import TEST, Results, TaskResult
+from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import model_cell
 
 HUNDRED = 100
@@ -20,14 +20,14 @@ NAMED = 3  # models: of more, the table of errors does not name those that erred
 
 
 def section(results: Results) -> Section:
-    """Explain the errors on the test set."""
+    """Explain the errors on the set whose images are at hand, test as a rule."""
     return Section("errors", "Error analysis", tuple(_blocks(results)))
 
 
 def _blocks(results: Results) -> Iterator[Block]:
     yield _meaning(results)
     yield _per_hundred(results)
-    everything = judged(results)
+    everything = judged(results, results.shown_set)
     if everything:
         yield from _shared(results, everything)
         yield from _cases(results, everything)
@@ -55,21 +55,24 @@ def _per_hundred(results: Results) -> Table:
         "Of 100 negative calls: wrong",
     )
     rows = tuple(
-        (model_cell(task), *(_complement(task, metric) for metric in ("sensitivity", "specificity", "ppv", "npv")))
+        (
+            model_cell(task),
+            *(_complement(task, metric, results.shown_set) for metric in ("sensitivity", "specificity", "ppv", "npv")),
+        )
         for task in results.tasks
     )
     columns = tuple(Column(title, numeric=place > 0) for place, title in enumerate(titles))
     note = (
         "Counted on images, so that a patient with several images counts as often; second line: "
         f"{wording.level(results.level)} interval. How many calls are wrong depends on how frequent {results.positive} "
-        f"is in the {set_title(TEST)}."
+        f"is in the {set_title(results.shown_set)}."
     )
     notes = (note, *([told] if (told := thresholds_short(results)) else []))
     return Table("Errors for every hundred", columns, rows, notes)
 
 
-def _complement(task: TaskResult, metric: str) -> Cell:
-    record = task.figure(metric)
+def _complement(task: TaskResult, metric: str, set_name: str) -> Cell:
+    record = task.figure(metric, set_name)
     if record is None or record.value is None:
         return Cell(wording.NONE)
     bounds = None
@@ -99,8 +102,8 @@ def _shared(results: Results, everything: Sequence[Judged]) -> Iterator[Text]:
 
 
 def _cases(results: Results, everything: Sequence[Judged]) -> Iterator[Block]:
-    images, rules = chosen(results)
-    pictures = Pictures(results)
+    images, rules = chosen(results, results.shown_set)
+    pictures = Pictures(results, results.shown_set)
     wanted = set(images)
     cases = [(one, pictures.case(one, results.positive)) for one in everything if one.image in wanted]
     if any(case.picture or any(view.overlay for view in case.views) for _, case in cases):
@@ -165,7 +168,8 @@ def _list_of_errors(results: Results, everything: Sequence[Judged]) -> Iterator[
     notes = [f"Under each model its {_what(results)}; ✗: wrong at its threshold."]
     if len(wrong) > LISTED:
         notes.append(f"The first {LISTED} of {wording.count(len(wrong))}; all are in the predictions' files.")
-    yield Table(f"Every error on the {set_title(TEST)}, of most models first", columns, rows, tuple(notes), small=True)
+    title = f"Every error on the {set_title(results.shown_set)}, of most models first"
+    yield Table(title, columns, rows, tuple(notes), small=True)
 
 
 def _what(results: Results) -> str:

@@ -192,6 +192,13 @@ class Results:
         return tuple(sorted(found - {"val"}, key=lambda name: (name != TEST, name)))
 
     @cached_property
+    def shown_set(self) -> str:
+        """The set whose images are shown one by one: test, or an external one where test's are not at hand."""
+        data = self.sources[0].info.data
+        at_hand = [name for name in self.sets if data is None or name in data.counts]
+        return at_hand[0] if at_hand else TEST
+
+    @cached_property
     def comparisons(self) -> tuple[ComparisonRecord, ...]:
         """Every compared pair, with tasks named as the report names them."""
         return tuple(self._renamed())

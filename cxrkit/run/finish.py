@@ -25,9 +25,10 @@ def finish(study: Study, display: Display) -> list[Path]:
         CxrkitError: a stage failed; what earlier stages wrote stays.
     """
     _evaluate(study, display)
-    chosen = cases.choose(study.run, most=study.configuration.explain.most, correct=study.configuration.explain.correct)
-    if study.manifest is not None and "test" in study.manifest.sets:  # of another run's test there are figures alone
-        thumbnails.write(study.run, study.manifest, "test", chosen.images)
+    table, shown = study.configuration.explain, study.shown_set
+    chosen = cases.choose(study.run, set_name=shown, most=table.most, correct=table.correct)
+    if study.manifest is not None:
+        thumbnails.write(study.run, study.manifest, shown, chosen.images)
         _explain(study, chosen, display)
     return _report(study, display)
 
@@ -106,7 +107,7 @@ def _sample(study: Study) -> tuple[list[str], str]:
     most = study.configuration.explain.sample
     if most == 0 or study.manifest is None:
         return [], ""
-    return sampling.draw_for_maps(study.manifest.of("test"), most, seed=study.configuration.run.seed)
+    return sampling.draw_for_maps(study.manifest.of(study.shown_set), most, seed=study.configuration.run.seed)
 
 
 def _draw_maps(study: Study, plan: ExplainPlan, display: Display) -> None:

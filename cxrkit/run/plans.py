@@ -38,7 +38,7 @@ def explanation(
     shown: tuple[list[str], str],
     sample: tuple[list[str], str],
 ) -> ExplainPlan:
-    """Plan the activation maps of test images by every trained model.
+    """Plan the activation maps of tested images by every trained model.
 
     Args:
         study: of the run.
@@ -50,7 +50,7 @@ def explanation(
     return ExplainPlan(
         run_directory=str(study.run.root),
         roots=_roots(study),
-        set="test",
+        set=study.shown_set,
         models=[_trained(task, seed) for task, seed in models],
         images=shown[0],
         rule=shown[1],

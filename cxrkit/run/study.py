@@ -72,6 +72,12 @@ class Study:
         return ["val", "test", *external]
 
     @property
+    def shown_set(self) -> str:
+        """The set whose images are looked at one by one: test, or an external one where test's are not at hand."""
+        tested = [name for name in self.manifest.sets if name not in {"train", "val"}] if self.manifest else []
+        return "test" if "test" in tested or not tested else tested[0]
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know about plugins that could not be loaded."""
         return self.right.notices + (self.train.notices if self.train else ())

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from cxrkit.cli import cli
 from cxrkit.data.phantom import write
 from cxrkit.evaluation.predictions import read
-from cxrkit.records import Metrics, ModelInfo, RunInfo, TaskInfo
+from cxrkit.records import CamIndex, Metrics, ModelInfo, RunInfo, TaskInfo
 from cxrkit.run import checkpoints
 from cxrkit.run.examining import Request
 from cxrkit.rundir import RunDirectory
@@ -138,6 +138,12 @@ def test_the_change_from_the_internal_test_is_given(elsewhere, model):
 def test_only_the_images_that_are_tested_now_are_in_the_manifest_and_make_subgroups(elsewhere):
     info = RunInfo.read(RunDirectory(elsewhere).info)
     assert list(info.data.counts) == ["hospital_b"]
+    text = (elsewhere / "report" / "comparison_report.txt").read_text(encoding="utf-8")
+    assert "Every error on the external set hospital_b" in text
+    assert list((elsewhere / "images").glob("*.jpg"))
+    index = CamIndex.read(RunDirectory(elsewhere).task("plain").cam / "index.json")
+    assert index.entries
+    assert all((elsewhere.parent / "hospital_b" / entry.image).is_file() for entry in index.entries)
     assert info.data.excluded["not of test, which alone is tested on"] > 0
     # Two phantoms number their patients alike, as two parts of one collection would name the same children.
     assert "patients are named as patients of the images that plain was trained or validated on" in info.data.notes[-1]

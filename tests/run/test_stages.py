@@ -189,6 +189,7 @@ def test_another_robustness_replaces_the_conditions_and_none_removes_them(copy):
     assert not [*copy.run.glob("tasks/*/cam"), *copy.run.glob("explanations.json")]
 
 
+@pytest.mark.slow
 def test_another_choice_of_what_represents_a_task_reaches_conditions_and_ensemble(copy):
     seeds, both = stamps(copy, "tasks/*/seeds/*/predictions/*"), contents(copy, "tasks/both/predictions/*")
     result = copy.cxrkit_run("--quiet", "--set", "task.twice.represent=1", "--set", 'explain.method="none"')
@@ -202,6 +203,7 @@ def test_another_choice_of_what_represents_a_task_reaches_conditions_and_ensembl
     assert not any(after[path] == both[path] for path in both)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_in_later_stages_ends_as_an_undisturbed_one(copy):
     """As each stage leaves the directory half way: what it was made of is not noted, some files are not there."""
     before = contents(copy)
@@ -222,6 +224,7 @@ def test_a_run_that_was_interrupted_in_later_stages_ends_as_an_undisturbed_one(c
     assert [path for path in before if path.name not in own and after[path] != before[path]] == []
 
 
+@pytest.mark.slow
 def test_a_failed_member_fails_the_ensemble_alone(copy):
     diverging = 'task.plain.trainer={use="fabric",learning_rate=1e30,optimizer="sgd"}'
     result = copy.cxrkit_run("--fresh", "--task", "plain", "--set", diverging, "--set", "task.plain.batch_size=8")
@@ -235,6 +238,7 @@ def test_a_failed_member_fails_the_ensemble_alone(copy):
     assert "both" in (copy.run / "report" / "comparison_report.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_an_ensemble_waits_for_members_that_were_not_asked_for(done, tmp_path):
     elsewhere = type(done)(tmp_path)
     none = ("--set", 'explain.method="none"', "--set", "robustness.tasks=['twice']")
