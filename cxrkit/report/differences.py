@@ -16,13 +16,12 @@ OTHERWISE = "Exploratory differences, on complete cases or assuming independent 
 def differences(results: Results, set_name: str) -> Iterator[Block]:
     """Show the paired differences on a set: the primary figure first, all else as exploratory."""
     compared = [record for record in results.comparisons if record.set == set_name]
-    refused = [sentence for source in results.sources if source.comparison for sentence in source.comparison.refused]
     if len(results.tasks) < 2:  # noqa: PLR2004 - a difference needs two
         return
     yield Heading("Differences")
     if len(results.sources) > 1:
         yield Text("Models of different runs stand side by side; paired tests were made within each run alone.")
-    yield from (Text(sentence) for sentence in refused)
+    yield from (Text(sentence) for sentence in results.refused)
     primary = [record for record in compared if not record.exploratory]
     if len(primary) <= SPELLED_OUT:
         yield from (Text(verdict(record)) for record in primary)

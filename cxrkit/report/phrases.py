@@ -65,9 +65,18 @@ def threshold_value(threshold: ThresholdRecord) -> str:
     return wording.threshold(threshold.value) + (f" ({level}interval {bounds})" if bounds else "")
 
 
+def with_thresholds(results: Results) -> list[tuple[TaskResult, ThresholdRecord]]:
+    """Find the models that decide at a threshold; those that give bare decisions have none to tell of."""
+    return [
+        (task, task.info.threshold)
+        for task in results.tasks
+        if task.info.threshold is not None and task.info.scale != "decision"
+    ]
+
+
 def thresholds(results: Results) -> str | None:
     """Name the threshold of every model with its interval and origin, for the note of a table; None without any."""
-    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    known = with_thresholds(results)
     if not known:
         return None
     origins = [threshold_origin(threshold) for _, threshold in known]
@@ -81,7 +90,7 @@ def thresholds(results: Results) -> str | None:
 
 def thresholds_short(results: Results) -> str | None:
     """Name the threshold of every model with its interval, where the origin stands in a table before; None without."""
-    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    known = with_thresholds(results)
     if not known:
         return None
     told = []

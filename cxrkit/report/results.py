@@ -204,6 +204,12 @@ class Results:
         return tuple(self._renamed())
 
     @property
+    def refused(self) -> list[str]:
+        """A sentence for each comparison that could not be made."""
+        told = [sentence for source in self.sources if source.comparison for sentence in source.comparison.refused]
+        return [sentence[:1].upper() + sentence[1:] for sentence in told]
+
+    @property
     def primary(self) -> str:
         """The figure whose comparison was fixed beforehand."""
         found = [source.comparison.primary for source in self.sources if source.comparison]

@@ -14,6 +14,7 @@ from cxrkit.report.phrases import (
     threshold_origin,
     threshold_value,
     verdict,
+    with_thresholds,
 )
 from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import figures_tables
@@ -84,9 +85,13 @@ def _at_threshold(results: Results, task: TaskResult, set_name: str) -> str | No
     if sensitivity is None or specificity is None or sensitivity.value is None or specificity.value is None:
         return None
     return (
-        f"At its threshold, {task.name} finds {_short(sensitivity)} of the images with {results.positive} "
+        f"{_deciding(task)}, {task.name} finds {_short(sensitivity)} of the images with {results.positive} "
         f"(sensitivity) and rightly clears {_short(specificity)} of those without it (specificity)."
     )
+
+
+def _deciding(task: TaskResult) -> str:
+    return "By its own decisions" if task.info.scale == "decision" else "At its threshold"
 
 
 def _short(record: Record) -> str:
@@ -97,7 +102,7 @@ def _short(record: Record) -> str:
 def _differences(results: Results, set_name: str) -> Iterator[str]:
     compared = results.compared(results.primary, set_name)
     if not compared:
-        yield "It was not tested: the models were not compared on the same images within one run."
+        yield from results.refused or ["It was not tested: the models were not compared on the same images in one run."]
     if len(compared) <= SPELLED_OUT:
         yield from (verdict(record) for record in compared)
     else:
@@ -142,7 +147,7 @@ def _exploratory(results: Results, set_name: str) -> Iterator[str]:
 
 
 def _thresholds(results: Results) -> Iterator[str]:
-    known = [(task, task.info.threshold) for task in results.tasks if task.info.threshold]
+    known = with_thresholds(results)
     origins = {threshold_origin(threshold) for _, threshold in known}
     if len(origins) == 1 and len(known) > 1:
         values = wording.listed([f"{threshold_value(one)} for {task.name}" for task, one in known])
@@ -178,11 +183,7 @@ def _cautions(results: Results, set_name: str) -> Iterator[str]:
     yield from maps.doubtful(results)
     yield from subgroups.differing(results, set_name)
     yield from (sentence for source in results.sources if source.audit for sentence in audit.cautions(source.audit))
-    yield from (
-        f"{task.name}: {one.note.removesuffix('.')}."
-        for task in results.tasks
-        if (one := task.info.threshold) and one.note
-    )
+    yield from (f"{task.name}: {one.note.removesuffix('.')}." for task, one in with_thresholds(results) if one.note)
     if any(source.shares_patients for source in results.sources if source.info.data):
         yield (
             "Patients were not told apart, or splits were allowed to share them: figures on the test set may be too "

@@ -40,3 +40,12 @@ def test_images_without_a_result_are_counted_with_worst_case_first_and_complete_
     assert worst[2] == "worst case"
     assert complete[2:4] == ["complete cases", "93.4%89.0 to 96.0"]
     assert "Worst case is the primary analysis" in imported.text
+
+
+def test_the_first_page_tells_of_no_threshold_of_a_model_that_decides_by_itself(imported):
+    first_page = imported.text[: imported.text.index("SIDE BY SIDE ====")]
+    assert "By its own decisions, caller finds" in first_page
+    assert "At its threshold, vendor finds" in first_page
+    thresholds = first_page[first_page.index("At which threshold:") : first_page.index("On whom:")]
+    assert "vendor" in thresholds
+    assert "caller" not in thresholds
