@@ -17,7 +17,7 @@ from cxrkit.evaluation import cells
 from cxrkit.evaluation.classes import find_classes, find_scale, read_labels
 from cxrkit.evaluation.joining import join
 from cxrkit.evaluation.labels import LabelFile, known
-from cxrkit.evaluation.table import read_sheet
+from cxrkit.evaluation.table import Sheet, read_sheet
 from cxrkit.files import write_text
 
 if TYPE_CHECKING:
@@ -60,12 +60,7 @@ def read(
     Raises:
         InputError: every bad cell, with its row and column; every missing column.
     """
-    sheet = read_sheet(path, columns or {})
-    if "image" not in sheet.columns:
-        sheet.missing("image")
-        sheet.stop_if_wrong()
-    if not sheet.rows:
-        raise InputError(f"{path}: has no rows, one for each image is needed")
+    sheet = _of_images(path, columns or {})
     apart = None if labels is None else known(labels)
     scale = find_scale(sheet)
     classes = find_classes(sheet, scale, class_names, positive, None if apart is None else apart.cells)
@@ -89,6 +84,16 @@ def read(
     )
     sheet.stop_if_wrong()
     return found if apart is None else join(found, apart, studies, path)
+
+
+def _of_images(path: Path, columns: Mapping[str, str]) -> Sheet:
+    sheet = read_sheet(path, columns)
+    if "image" not in sheet.columns:
+        sheet.missing("image")
+        sheet.stop_if_wrong()
+    if not sheet.rows:
+        raise InputError(f"{path}: has no rows, one for each image is needed")
+    return sheet
 
 
 def write(path: Path, predictions: Predictions) -> None:
