@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Cell, Column, Section, Table
-from cxrkit.report.phrases import lacking, thresholds_short
+from cxrkit.report.phrases import lacking, set_title, thresholds_short
 from cxrkit.report.results import TEST, Results, TaskResult, better
 from cxrkit.report.tables import SIDE_BY_SIDE
 
@@ -16,7 +16,7 @@ Row = tuple[Cell, ...]
 
 def section(results: Results) -> Section | None:
     """Set the models side by side; None where there is but one."""
-    if len(results.tasks) < 2 or TEST not in results.sets:  # noqa: PLR2004 - one model has no improvement
+    if len(results.tasks) < 2 or not results.sets:  # noqa: PLR2004 - one model has no improvement
         return None
     tables = tuple(_table(results, group) for group in _groups(results))
     return Section("overview", "Side by side", tables)
@@ -48,12 +48,13 @@ def _table(results: Results, tasks: list[TaskResult]) -> Table:
     )
     notes = (improvement, *([told] if (told := thresholds_short(results)) else []))
     rows = tuple(_rows(results, tasks, pair=pair))
-    return Table(f"Each model on the test set, and the improvement over {reference.name}", tuple(columns), rows, notes)
+    title = f"Each model on the {set_title(results.shown_set)}, and the improvement over {reference.name}"
+    return Table(title, tuple(columns), rows, notes)
 
 
 def _rows(results: Results, tasks: list[TaskResult], *, pair: bool) -> Iterator[Row]:
     for title, metric, class_name in _figures(results):
-        records = [task.figure(metric, TEST, class_name) for task in tasks]
+        records = [task.figure(metric, results.shown_set, class_name) for task in tasks]
         if any(records):
             yield _figure_row(results, tasks, (title, metric, class_name), records, pair=pair)
     for row in _OF_TRAINING:
@@ -64,7 +65,7 @@ def _rows(results: Results, tasks: list[TaskResult], *, pair: bool) -> Iterator[
 
 
 def _figures(results: Results) -> Iterator[tuple[str, str, str | None]]:
-    yield "Test accuracy", "accuracy", None
+    yield "Test accuracy" if results.shown_set == TEST else "Accuracy", "accuracy", None
     yield "AUC", "roc_auc", None
     for name in results.tasks[0].metrics.class_names:
         yield from ((f"{name} {wording.inside(metric)}", metric, name) for metric in ("precision", "recall", "f1"))
@@ -114,7 +115,9 @@ def _tested(
             return None
         metric = "sensitivity" if class_name == task.metrics.positive else "specificity"
     pair = {task.name, reference.name}
-    found = next((one for one in results.compared(metric) if {one.task, one.reference} == pair), None)
+    found = next(
+        (one for one in results.compared(metric, results.shown_set) if {one.task, one.reference} == pair), None
+    )
     return _turned(found) if found and found.task == reference.name else found
 
 

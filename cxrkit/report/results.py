@@ -187,16 +187,16 @@ class Results:
 
     @cached_property
     def sets(self) -> tuple[str, ...]:
-        """The sets that figures are reported on: test first, then external ones."""
-        found = {record.set for task in self.tasks for record in task.metrics.records}
-        return tuple(sorted(found - {"val"}, key=lambda name: (name != TEST, name)))
-
-    @cached_property
-    def shown_set(self) -> str:
-        """The set whose images are shown one by one: test, or an external one where test's are not at hand."""
+        """The sets that figures are reported on: those whose images are at hand first, and of these test."""
+        found = {record.set for task in self.tasks for record in task.metrics.records} - {"val"}
         data = self.sources[0].info.data
-        at_hand = [name for name in self.sets if data is None or name in data.counts]
-        return at_hand[0] if at_hand else TEST
+        at_hand = found if data is None else found & set(data.counts)
+        return tuple(sorted(found, key=lambda name: (name not in at_hand, name != TEST, name)))
+
+    @property
+    def shown_set(self) -> str:
+        """The set that the first page tells of and whose images are shown one by one, test as a rule."""
+        return self.sets[0] if self.sets else TEST
 
     @cached_property
     def comparisons(self) -> tuple[ComparisonRecord, ...]:

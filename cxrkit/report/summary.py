@@ -16,7 +16,7 @@ from cxrkit.report.phrases import (
     verdict,
     with_thresholds,
 )
-from cxrkit.report.results import TEST, Results, TaskResult, better
+from cxrkit.report.results import Results, TaskResult, better
 from cxrkit.report.tables import figures_tables
 
 HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
@@ -24,8 +24,7 @@ HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "
 
 def section(results: Results) -> Section:
     """Make the first page."""
-    set_name = results.sets[0] if results.sets else TEST
-    return Section("summary", "Summary", tuple(_blocks(results, set_name)))
+    return Section("summary", "Summary", tuple(_blocks(results, results.shown_set)))
 
 
 def _blocks(results: Results, set_name: str) -> Iterator[Block]:

@@ -140,6 +140,7 @@ def test_only_the_images_that_are_tested_now_are_in_the_manifest_and_make_subgro
     assert list(info.data.counts) == ["hospital_b"]
     text = (elsewhere / "report" / "comparison_report.txt").read_text(encoding="utf-8")
     assert "Every error on the external set hospital_b" in text
+    assert text.index("RESULTS ON THE EXTERNAL SET HOSPITAL_B") < text.index("RESULTS ON THE TEST SET")
     assert list((elsewhere / "images").glob("*.jpg"))
     index = CamIndex.read(RunDirectory(elsewhere).task("plain").cam / "index.json")
     assert index.entries
