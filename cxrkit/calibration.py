@@ -56,6 +56,14 @@ def logit(probability: FloatArray) -> FloatArray:
     return np.asarray(exact_logit(np.clip(probability, CLOSEST, 1 - CLOSEST)), dtype=np.float64)
 
 
+def log_probabilities(probabilities: FloatArray) -> FloatArray:
+    """Take the logarithms of probabilities of any shape, as logits; one below ``CLOSEST`` counts as that.
+
+    One image to which a model gave a probability of 0 must not outweigh all others.
+    """
+    return np.asarray(np.log(np.maximum(probabilities, CLOSEST)), dtype=np.float64)
+
+
 # ── Recalibration ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from cxrkit.api import Calibrated, EvaluationSettings, Figure, FloatArray, MetricReport, Predictions
 from cxrkit.calibration import (
-    CLOSEST,
     apply_temperature,
     brier_parts,
     calibration_error,
@@ -14,6 +11,7 @@ from cxrkit.calibration import (
     calibration_slope,
     correct_prior,
     log_losses,
+    log_probabilities,
 )
 from cxrkit.intervals import NONE, Interval
 from cxrkit.metrics import BoolArray
@@ -47,17 +45,12 @@ def _variants(
 ) -> Mapping[Calibrated | None, FloatArray]:
     found: dict[Calibrated | None, FloatArray] = {None: seen.probabilities}
     if settings.temperature is not None:
-        found["temperature"] = apply_temperature(_logits(predictions)[complete], settings.temperature)
+        known = predictions.logits
+        logits = log_probabilities(seen.probabilities) if known is None else known[complete]
+        found["temperature"] = apply_temperature(logits, settings.temperature)
     if settings.prior is not None:
         found["prior"] = correct_prior(seen.probabilities, settings.prior.seen, settings.prior.natural)
     return found
-
-
-def _logits(predictions: Predictions) -> FloatArray:
-    """Return the logits, or the logarithms of the probabilities where only these are known, as the fit took them."""
-    if predictions.logits is not None:
-        return predictions.logits
-    return np.log(np.maximum(predictions.probabilities, CLOSEST))
 
 
 def _of_one(seen: Results, score: FloatArray, how: Calibrated | None, level: float) -> list[Figure]:

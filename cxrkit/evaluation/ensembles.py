@@ -65,8 +65,6 @@ def combine(members: Sequence[Predictions], method: str, weights: Sequence[float
     """
     first = members[0]
     aligned = [aligned_to(first, member) for member in members]
-    for member in aligned[1:]:
-        _check_labels(first, member)
     status = first.status
     for member in aligned[1:]:
         status = np.where(status == OK, member.status, status)
@@ -145,15 +143,6 @@ def _check_scales(table: EnsembleTable, members: Sequence[FinishedTask]) -> None
     if wrong:
         raise InputError(
             *(f'{where}: task "{info.task}" gives {info.scale}s, only probabilities can be combined' for info in wrong)
-        )
-
-
-def _check_labels(first: Predictions, other: Predictions) -> None:
-    differing = np.flatnonzero(first.labels != other.labels)
-    if len(differing):
-        raise InputError(
-            f'tasks "{first.task}" and "{other.task}" on {first.set}: {len(differing)} labels differ, '
-            f'e.g. of "{first.images[differing[0]]}", they must be the same'
         )
 
 

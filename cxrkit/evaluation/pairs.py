@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxrkit.api import FloatArray, IntArray, Predictions, Scale, TextArray
-from cxrkit.errors import InputError
 from cxrkit.evaluation.predictions import aligned_to
 from cxrkit.intervals import patient_index, renumbered
 from cxrkit.metrics import NO_RESULT, decide
@@ -72,12 +71,6 @@ def pair(model: Predictions, reference: Predictions, thresholds: tuple[float, fl
         InputError: images, classes or labels differ; says how many and which.
     """
     other = aligned_to(reference, model)
-    differing = np.flatnonzero(reference.labels != other.labels)
-    if len(differing):
-        raise InputError(
-            f'tasks "{reference.task}" and "{other.task}" on {reference.set}: {len(differing)} labels differ, '
-            f'e.g. of "{reference.images[differing[0]]}", they must be the same'
-        )
     both = ((other, thresholds[0]), (reference, thresholds[1]))
     return Pair(
         labels=reference.labels,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxrkit.api import FloatArray, Predictions
-from cxrkit.calibration import CLOSEST
+from cxrkit.calibration import log_probabilities
 from cxrkit.errors import InputError
 from cxrkit.evaluation import cells
 from cxrkit.evaluation.classes import find_classes, find_scale, read_labels
@@ -179,13 +179,21 @@ def aligned_to(first: Predictions, other: Predictions) -> Predictions:
     """Bring the rows of ``other`` into the order of ``first``.
 
     Raises:
-        InputError: images or classes differ; says how many and which.
+        InputError: images, their labels or the classes differ; says how many and which.
     """
     where = f'tasks "{first.task}" and "{other.task}" on {first.set}'
     if first.class_names != other.class_names:
         raise InputError(f"{where}: classes are {first.class_names} and {other.class_names}, they must be the same")
-    if np.array_equal(first.images, other.images):
-        return other
+    aligned = other if np.array_equal(first.images, other.images) else _in_order(first, other, where)
+    differing = np.flatnonzero(first.labels != aligned.labels)
+    if len(differing):
+        raise InputError(
+            f'{where}: {len(differing)} labels differ, e.g. of "{first.images[differing[0]]}", they must be the same'
+        )
+    return aligned
+
+
+def _in_order(first: Predictions, other: Predictions, where: str) -> Predictions:
     ours, theirs = set(first.images.tolist()), set(other.images.tolist())
     lone = sorted(ours ^ theirs)
     if lone:
@@ -218,10 +226,5 @@ def softmax(logits: FloatArray) -> FloatArray:
 
 
 def log_scores(member: Predictions) -> FloatArray:
-    """Return the logits, or the logarithms of the probabilities where only these are known: float64[n, num_classes].
-
-    A probability of 0 counts as ``CLOSEST``: one image must not outweigh all others.
-    """
-    if member.logits is not None:
-        return member.logits
-    return np.log(np.clip(member.probabilities, CLOSEST, None))
+    """Return the logits, or the logarithms of the probabilities where only these are known: float64[n, num_classes]."""
+    return member.logits if member.logits is not None else log_probabilities(member.probabilities)

@@ -505,23 +505,9 @@ def audit() -> DataAudit:
         for name, factor in (("NORMAL", 1.3), ("PNEUMONIA", 1.0))
         for statistic, mean in (("width", 1200 * factor), ("aspect", 1.2), ("intensity", 122.0), ("colour", 0.05))
     ]
-    drift = {
-        "statistic": "intensity",
-        "class": "NORMAL",
-        "from_set": "val",
-        "to_set": "test",
-        "before": 122.0,
-        "after": 140.0,
-    }
-    drift |= {
-        "effect": 0.41,
-        "ks": 0.33,
-        "p_value": 1e-5,
-        "p_adjusted": 4e-4,
-        "named": True,
-        "n_before": 60,
-        "n_after": 90,
-    }
+    drift = {"statistic": "intensity", "class": "NORMAL", "from_set": "val", "to_set": "test", "named": True}
+    drift |= {"before": 122.0, "after": 140.0, "effect": 0.41, "ks": 0.33, "n_before": 60, "n_after": 90}
+    drift |= {"p_value": 1e-5, "p_adjusted": 4e-4}
     auc = {"value": 0.871, "low": 0.83, "high": 0.9, "level": LEVEL, "n": 240, "n_patients": 180}
     baseline = {"name": "size", "positive": "PNEUMONIA", "features": ["width", "aspect"], "fitted_on": ["train"]}
     baseline |= {"method": "logistic regression", "cross_validated": auc | {"value": 0.884}, "auc": {"test": auc}}
