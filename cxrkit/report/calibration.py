@@ -6,6 +6,7 @@ from cxrkit.api import Calibrated
 from cxrkit.records import PriorRecord, Record, TemperatureRecord
 from cxrkit.report import reliability, wording
 from cxrkit.report.content import Block, Bullets, Cell, Column, Plot, Plots, Section, Table
+from cxrkit.report.drawing import Drawing
 from cxrkit.report.figures import OVERLAID
 from cxrkit.report.phrases import anchor, lacking, set_title, threshold_value
 from cxrkit.report.reliability import VARIANTS
@@ -62,13 +63,13 @@ def _distorted(results: Results, task: TaskResult, prior: PriorRecord) -> str:
 
 def _blocks(results: Results, set_name: str, name: str) -> Iterator[Block]:
     rows = _rows(results, set_name, FIGURES)
-    drawings = reliability.diagrams(results.tasks, set_name, name)
+    drawings = reliability.diagrams(results.tasks, set_name)
     if not drawings and not rows:
         return
     notes = (*distorted(results), *_temperatures(results))
     if notes:
         yield Bullets(notes)
-    yield from (Plots((_diagrams(results, set_name, f"{name}-{place}", svg),)) for place, svg in enumerate(drawings))
+    yield from (Plots((_diagrams(results, set_name, f"{name}-{place}", one),)) for place, one in enumerate(drawings))
     if rows:
         caption = f"Can the probabilities be taken at their word? Calibration on the {set_title(set_name)}"
         yield _table(results, set_name, FIGURES, caption, READING)
@@ -174,7 +175,7 @@ def _fixed_threshold(results: Results, set_name: str) -> Iterator[Table]:
 # ── Figure ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _diagrams(results: Results, set_name: str, name: str, svg: str) -> Plot:
+def _diagrams(results: Results, set_name: str, name: str, drawing: Drawing) -> Plot:
     known = reliability.variants(results.tasks, set_name)
     many = len(known) > 1 or len(results.tasks) > OVERLAID
     bins = ""
@@ -187,7 +188,7 @@ def _diagrams(results: Results, set_name: str, name: str, svg: str) -> Plot:
     )
     return Plot(
         name,
-        svg,
+        drawing,
         f"Reliability on the {set_title(set_name)}. Bars: {wording.level(results.level)} intervals of the bins.{bins}",
         "Where the model says 80%, do 80% have the disease? On the diagonal the probabilities can be taken at their "
         "word; below it they are too high, above it too low.",

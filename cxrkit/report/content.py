@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cxrkit.report.drawing import Drawing
+
 FEW_MARK = "†"
 
 
@@ -109,7 +111,7 @@ class Plot:
 
     Attributes:
         name: unique within the report, for links.
-        svg: the drawing, in the colours of the light theme.
+        drawing: what is shown, in the colours of the light theme.
         caption: what is shown, with n and units.
         reading: how to read it, for someone who is no statistician.
         alt: what is seen, made from the data.
@@ -117,7 +119,7 @@ class Plot:
     """
 
     name: str
-    svg: str
+    drawing: Drawing
     caption: str
     reading: str
     alt: str

@@ -27,12 +27,12 @@ def _curves(results: Results, set_name: str, name: str) -> Iterator[Block]:
 
 
 def _roc(results: Results, set_name: str, name: str) -> Plot | None:
-    svg = figures.roc(results.tasks, set_name, name)
-    if svg is None:
+    drawing = figures.roc(results.tasks, set_name)
+    if drawing is None:
         return None
     return Plot(
         name,
-        svg,
+        drawing,
         f"ROC curves on the {set_title(set_name)}, {_n(results, set_name)}. Points: each model at its threshold.",
         "Each point of a curve is a possible threshold. The further up and to the left, the better; the dotted "
         "diagonal is guessing. The AUC is the share of pairs, one image with and one without the finding, that the "
@@ -42,12 +42,12 @@ def _roc(results: Results, set_name: str, name: str) -> Plot | None:
 
 
 def _precision_recall(results: Results, set_name: str, name: str) -> Plot | None:
-    svg = figures.precision_recall(results.tasks, set_name, name)
-    if svg is None:
+    drawing = figures.precision_recall(results.tasks, set_name)
+    if drawing is None:
         return None
     return Plot(
         name,
-        svg,
+        drawing,
         f"Precision\N{EN DASH}recall curves on the {set_title(set_name)}, {_n(results, set_name)}. "
         f"Dotted: the share of {results.positive}.",
         "How often a positive call is right (upwards) while more and more of the diseased are found (to the right). "
@@ -66,7 +66,7 @@ def _scores(results: Results, set_name: str, name: str) -> Plot | None:
         return None
     return Plot(
         name,
-        figures.scores(tasks, set_name, name),
+        figures.scores(tasks, set_name),
         f"{_what(tasks)} that each model gives on the {set_title(set_name)}, {_n(results, set_name)}. "
         f"Filled: images with {results.positive}; outlined: without. Dashed: the threshold.",
         "The less the two overlap, the better the model tells them apart. Filled left of the line: missed. Outlined "

@@ -2,8 +2,9 @@
 
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cxrkit.report.palette import INK, MUTED, RULE
@@ -51,24 +52,36 @@ STYLE: Any = {
 }
 
 
-@contextmanager
-def drawing(size: tuple[float, float]) -> Iterator["Figure"]:
-    """Give an empty figure in the report's look; what is drawn and written must be so within the block."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn only where a format shows it.
 
-    with rc_context(STYLE):
-        yield Figure(figsize=size, layout="constrained")
+    Attributes:
+        size: width and height in inches.
+        paint: draws into an empty figure in the report's look.
+    """
+
+    size: tuple[float, float]
+    paint: Callable[["Figure"], None]
+
+    @cached_property
+    def svg(self) -> str:
+        """The figure as an SVG element in the colours of the light theme, its text as text."""
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+
+        buffer = io.StringIO()
+        with rc_context(STYLE):
+            figure = Figure(figsize=self.size, layout="constrained")
+            self.paint(figure)
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        text = buffer.getvalue()
+        return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
-def to_svg(figure: "Figure", name: str) -> str:
-    """Write a figure as an SVG element whose identifiers hold ``name``, so that many fit into one page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+def within_page(svg: str, name: str) -> str:
+    """Make an SVG element fit into a page beside others: identifiers that hold ``name``, the page's own fonts."""
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
     text = re.sub(r"font-family: [^;\"]+", f"font-family: {FONTS.replace(chr(34), chr(39))}", text)

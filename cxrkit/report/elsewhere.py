@@ -110,7 +110,7 @@ def _plot(
     )
     return Plot(
         name,
-        severity.falls(tasks, corruptions, changes, metric, name),
+        severity.falls(tasks, corruptions, changes, metric),
         f"{wording.label(metric)} as the images get worse. Dotted: on the images as they are; bars: intervals of the "
         "change on the same images.",
         "A line that stays level tells of a model that the disturbance does not touch; severity 1 is slight, 5 severe.",

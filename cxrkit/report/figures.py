@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxrkit.records import Record
 from cxrkit.report import palette, wording
-from cxrkit.report.drawing import SQUARE, WIDE, drawing, name_lines, share_axes, to_svg
+from cxrkit.report.drawing import SQUARE, WIDE, Drawing, name_lines, share_axes
 from cxrkit.report.palette import INK, MUTED
 from cxrkit.report.results import TaskResult
 
@@ -20,12 +20,13 @@ OVERLAID = 3  # models whose bands and reliability fit into one figure
 BINS = 20
 
 
-def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+def roc(tasks: Sequence[TaskResult], set_name: str) -> Drawing | None:
     """Draw the ROC curves with each task's operating point; None where no task has a curve."""
     curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "roc"))]
     if not curves:
         return None
-    with drawing(SQUARE) as figure:
+
+    def paint(figure: "Figure") -> None:
         axes = figure.subplots()
         share_axes(axes, "1 \N{MINUS SIGN} specificity (false alarms)", "Sensitivity (found)")
         axes.plot([0, 1], [0, 1], color=MUTED[0], linewidth=0.8, linestyle=(0, (2, 2)))
@@ -37,15 +38,17 @@ def roc(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
             if specificity is not None and sensitivity is not None:
                 point(axes, task, 1 - specificity, sensitivity)
         name_lines(axes, [named(task, "roc_auc", set_name) for task, _ in curves], "lower right")
-        return to_svg(figure, name)
+
+    return Drawing(SQUARE, paint)
 
 
-def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+def precision_recall(tasks: Sequence[TaskResult], set_name: str) -> Drawing | None:
     """Draw the precision-recall curves with each task's operating point; None where no task has a curve."""
     curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "pr"))]
     if not curves:
         return None
-    with drawing(SQUARE) as figure:
+
+    def paint(figure: "Figure") -> None:
         axes = figure.subplots()
         share_axes(axes, "Recall (= sensitivity)", "Precision (= PPV)")
         prevalence = _value(curves[0][0], "prevalence", set_name)
@@ -57,16 +60,18 @@ def precision_recall(tasks: Sequence[TaskResult], set_name: str, name: str) -> s
             if sensitivity is not None and ppv is not None:
                 point(axes, task, sensitivity, ppv)
         name_lines(axes, [named(task, "average_precision", set_name) for task, _ in curves], "lower left")
-        return to_svg(figure, name)
+
+    return Drawing(SQUARE, paint)
 
 
-def training(tasks: Sequence[TaskResult], name: str) -> str | None:
+def training(tasks: Sequence[TaskResult]) -> Drawing | None:
     """Draw loss and validation figure by epoch; None where no task was trained here."""
     trained = [task for task in tasks if any(seed.history for seed in task.seeds)]
     if not trained:
         return None
     measure = selection_column(trained)
-    with drawing(WIDE) as figure:
+
+    def paint(figure: "Figure") -> None:
         loss, selection = figure.subplots(1, 2)
         loss.set(xlabel="Epoch", title="Loss: validation solid, training dotted")
         selection.set(xlabel="Epoch", title=f"Validation {wording.inside(measure.removeprefix('val_'))}")
@@ -80,7 +85,8 @@ def training(tasks: Sequence[TaskResult], name: str) -> str | None:
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.margins(x=0.03)
         legend_above(figure, trained)
-        return to_svg(figure, name)
+
+    return Drawing(WIDE, paint)
 
 
 def selection_column(tasks: Sequence[TaskResult]) -> str:
@@ -91,11 +97,12 @@ def selection_column(tasks: Sequence[TaskResult]) -> str:
     return next((column for column in known if column in columns), "val_loss")
 
 
-def scores(tasks: Sequence[TaskResult], set_name: str, name: str) -> str:
+def scores(tasks: Sequence[TaskResult], set_name: str) -> Drawing:
     """Draw how the probabilities of both classes are distributed by each model, with its threshold."""
     rows = -(-len(tasks) // ABREAST)
     columns = min(len(tasks), ABREAST)
-    with drawing((WIDE[0], 0.35 + 1.75 * rows)) as figure:
+
+    def paint(figure: "Figure") -> None:
         alike = all(task.info.scale == "probability" for task in tasks)
         grid = figure.subplots(rows, columns, squeeze=False, sharex=alike, sharey=True).ravel()
         for axes, task in zip(grid, tasks, strict=False):
@@ -106,7 +113,8 @@ def scores(tasks: Sequence[TaskResult], set_name: str, name: str) -> str:
         what = wording.listed(sorted(kinds), "or")
         figure.supxlabel(f"{what} of {tasks[0].metrics.positive}", fontsize=8)
         figure.supylabel("Images", fontsize=8)
-        return to_svg(figure, name)
+
+    return Drawing((WIDE[0], 0.35 + 1.75 * rows), paint)
 
 
 def _histogram(axes: "Axes", task: TaskResult, set_name: str) -> None:

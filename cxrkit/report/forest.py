@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from cxrkit.records import Record
 from cxrkit.report import palette, wording
-from cxrkit.report.drawing import WIDE, drawing, to_svg
+from cxrkit.report.drawing import WIDE, Drawing
 from cxrkit.report.palette import INK, MUTED, PAPER
 from cxrkit.report.phrases import is_few
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BESIDE = 0.04  # share of the span that is left beside the outermost values
 
@@ -26,15 +27,17 @@ class ForestRow:
     first: bool = False
 
 
-def forest(rows: Sequence[ForestRow], metrics: Sequence[str], name: str) -> str:
+def forest(rows: Sequence[ForestRow], metrics: Sequence[str]) -> Drawing:
     """Draw a panel for each metric, rows alike in all; figures that rest on few patients are hollow."""
-    with drawing((WIDE[0], 0.75 + 0.21 * len(rows))) as figure:
+
+    def paint(figure: "Figure") -> None:
         panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True).ravel()
         for axes, metric in zip(panels, metrics, strict=True):
             _panel(axes, rows, metric)
         panels[0].set(yticks=range(len(rows)), yticklabels=[row.label for row in rows])
         panels[0].set_ylim(len(rows) - 0.4, -0.6)
-        return to_svg(figure, name)
+
+    return Drawing((WIDE[0], 0.75 + 0.21 * len(rows)), paint)
 
 
 def _panel(axes: "Axes", rows: Sequence[ForestRow], metric: str) -> None:

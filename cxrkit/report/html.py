@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from cxrkit.report import palette
 from cxrkit.report.content import Block, Report
+from cxrkit.report.drawing import within_page
 
 
 def render(report: Report, *, printed: bool = False) -> str:
@@ -56,12 +57,13 @@ def _jpeg(content: bytes) -> str:
     return f"data:image/jpeg;base64,{b64encode(content).decode()}"
 
 
-def _svg_image(svg: str) -> str:
+def _svg_image(svg: str, name: str) -> str:
+    svg = within_page(svg, name)
     return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
-def _svg_inline(svg: str) -> Markup:
-    return Markup(palette.themed(svg))  # noqa: S704 - matplotlib has escaped the names in it
+def _svg_inline(svg: str, name: str) -> Markup:
+    return Markup(palette.themed(within_page(svg, name)))  # noqa: S704 - matplotlib has escaped the names in it
 
 
 def _tint(share: float | None, model: int) -> str:

@@ -6,6 +6,7 @@ from math import isfinite
 from cxrkit.records import Environment
 from cxrkit.report import figures, wording
 from cxrkit.report.content import Block, Cell, Column, Heading, Plot, Plots, Section, Table
+from cxrkit.report.drawing import Drawing
 from cxrkit.report.results import Results, SeedResult, TaskResult
 from cxrkit.report.tables import model_cell
 
@@ -25,9 +26,9 @@ def compute_section(results: Results) -> Section:
 
 
 def _training(results: Results) -> Iterator[Block]:
-    svg = figures.training(results.tasks, "training-curves")
-    if svg is not None:
-        yield Plots((_curves(results, svg),))
+    drawing = figures.training(results.tasks)
+    if drawing is not None:
+        yield Plots((_curves(results, drawing),))
     rows = tuple(_epoch_row(task, seed) for task in results.tasks for seed in task.seeds if seed.history)
     titles = (
         "Model",
@@ -47,7 +48,7 @@ def _training(results: Results) -> Iterator[Block]:
     )
 
 
-def _curves(results: Results, svg: str) -> Plot:
+def _curves(results: Results, drawing: Drawing) -> Plot:
     seeds = [(task, seed) for task in results.tasks for seed in task.seeds if seed.history]
     measure = figures.selection_column(results.tasks)
     metric = measure.removeprefix("val_")
@@ -58,7 +59,7 @@ def _curves(results: Results, svg: str) -> Plot:
     )
     return Plot(
         "training-curves",
-        svg,
+        drawing,
         f"Training by epoch, {wording.counted(len(seeds), 'training')}. Points: the epoch whose weights were chosen.",
         "The loss is what training makes smaller. Where the validation loss rises while the training loss still falls, "
         "the model learns its training images by heart.",

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from cxrkit.api import Calibrated
 from cxrkit.report import palette
-from cxrkit.report.drawing import SQUARE, WIDE, drawing, name_lines, share_axes, to_svg
+from cxrkit.report.drawing import SQUARE, WIDE, Drawing, name_lines, share_axes
 from cxrkit.report.figures import OVERLAID, Curve, named
 from cxrkit.report.palette import MUTED
 from cxrkit.report.results import TaskResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 VARIANTS: Mapping[Calibrated | None, str] = {
     None: "as given",
@@ -35,7 +36,7 @@ def curve(task: TaskResult, set_name: str, calibrated: Calibrated | None, *, mas
     return task.curve(set_name, kind if calibrated is None else f"{kind}_{calibrated}")
 
 
-def diagrams(tasks: Sequence[TaskResult], set_name: str, name: str) -> list[str]:
+def diagrams(tasks: Sequence[TaskResult], set_name: str) -> list[Drawing]:
     """Draw predicted against observed shares, in as many figures as fit pages; none where there is no such curve.
 
     A few models that were not recalibrated share one panel; many have one each, and recalibrated ones a row each.
@@ -45,36 +46,38 @@ def diagrams(tasks: Sequence[TaskResult], set_name: str, name: str) -> list[str]
     if not drawn:
         return []
     if known == [None] and len(drawn) <= OVERLAID:
-        return [_overlaid(drawn, set_name, f"{name}-0")]
+        return [_overlaid(drawn, set_name)]
     panels = [(task, one) for task in drawn for one in known]
     per_row = len(known) if len(known) > 1 else ABREAST
     rows = [panels[start : start + per_row] for start in range(0, len(panels), per_row)]
     parts = [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)]
-    return [_grid(part, set_name, f"{name}-{place}", alone=len(known) == 1) for place, part in enumerate(parts)]
+    return [_grid(part, set_name, alone=len(known) == 1) for part in parts]
 
 
-def _grid(
-    rows: Sequence[Sequence[tuple[TaskResult, Calibrated | None]]], set_name: str, name: str, *, alone: bool
-) -> str:
-    with drawing((WIDE[0], 2.3 * len(rows))) as figure:
+def _grid(rows: Sequence[Sequence[tuple[TaskResult, Calibrated | None]]], set_name: str, *, alone: bool) -> Drawing:
+
+    def paint(figure: "Figure") -> None:
         grid = figure.subplots(len(rows), ABREAST, squeeze=False)
         for line, row in zip(grid, rows, strict=True):
             for axes in line[len(row) :]:
                 axes.set_visible(False)
             for axes, (task, one) in zip(line, row, strict=False):
                 _panel(axes, task, set_name, one, alone=alone)
-        return to_svg(figure, name)
+
+    return Drawing((WIDE[0], 2.3 * len(rows)), paint)
 
 
-def _overlaid(tasks: Sequence[TaskResult], set_name: str, name: str) -> str:
-    with drawing(SQUARE) as figure:
+def _overlaid(tasks: Sequence[TaskResult], set_name: str) -> Drawing:
+
+    def paint(figure: "Figure") -> None:
         axes = figure.subplots()
         share_axes(axes, "Predicted probability (mean of the bin)", "Observed share with the finding")
         _diagonal(axes)
         for task in tasks:
             _bins(axes, task, curve(task, set_name, None))
         name_lines(axes, [named(task, "brier", set_name) for task in tasks], "upper left")
-        return to_svg(figure, name)
+
+    return Drawing(SQUARE, paint)
 
 
 def _panel(axes: "Axes", task: TaskResult, set_name: str, calibrated: Calibrated | None, *, alone: bool) -> None:

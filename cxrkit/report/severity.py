@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from cxrkit.records import ChangeRecord, Condition
 from cxrkit.report import palette, wording
-from cxrkit.report.drawing import WIDE, drawing, to_svg
+from cxrkit.report.drawing import WIDE, Drawing
 from cxrkit.report.figures import OVERLAID, legend_above
 from cxrkit.report.palette import MUTED
 from cxrkit.report.results import TaskResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ABREAST = 4  # panels in a row
 Changes = Mapping[tuple[int, str], ChangeRecord]
@@ -23,11 +24,11 @@ def falls(
     corruptions: Mapping[str, Sequence[Condition]],
     changes: Changes,
     metric: str,
-    name: str,
-) -> str:
+) -> Drawing:
     """Draw a panel for each corruption: the figure against severity, 0 being the images as they are."""
     rows = -(-len(corruptions) // ABREAST)
-    with drawing((WIDE[0], 0.4 + 1.55 * rows)) as figure:
+
+    def paint(figure: "Figure") -> None:
         columns = min(ABREAST, len(corruptions))
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, (corruption, conditions) in zip(grid, corruptions.items(), strict=False):
@@ -45,7 +46,8 @@ def falls(
         figure.supxlabel("Severity (0: as it is)", fontsize=8)
         figure.supylabel(wording.label(metric), fontsize=8)
         legend_above(figure, tasks)
-        return to_svg(figure, name)
+
+    return Drawing((WIDE[0], 0.4 + 1.55 * rows), paint)
 
 
 def _fall(axes: "Axes", task: TaskResult, conditions: Sequence[Condition], changes: Changes, *, spread: bool) -> None:

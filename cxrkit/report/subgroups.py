@@ -178,7 +178,7 @@ def _forest(results: Results, set_name: str, rows: list[forest.ForestRow], metri
     )
     return Plot(
         name,
-        forest.forest(rows, metrics, name),
+        forest.forest(rows, metrics),
         f"Subgroups of the {set_title(set_name)}, with {wording.level(results.level)} intervals. Hollow: fewer than "
         f"{FEW} patients.",
         "Each line is the range in which the figure may well lie. Lines that overlap widely show no difference.",

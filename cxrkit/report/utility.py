@@ -202,14 +202,14 @@ def _net_benefits(results: Results, set_name: str) -> Table | None:
 
 def _predictive(results: Results, set_name: str, name: str) -> Plot | None:
     marked = [one for one in (observed_prevalence(results, set_name), stated_prevalence(results, set_name)) if one]
-    svg = utility_figures.predictive(results.tasks, set_name, name, marked)
-    if svg is None:
+    drawing = utility_figures.predictive(results.tasks, set_name, marked)
+    if drawing is None:
         return None
     lines = f"this set's own prevalence, {wording.number(marked[0], 'prevalence')}" if marked else ""
     lines += f", and the stated one, {wording.number(marked[1], 'prevalence')}" if len(marked) > 1 else ""
     return Plot(
         name,
-        svg,
+        drawing,
         f"Predictive values over prevalence, from sensitivity and specificity on the {set_title(set_name)}"
         f"{_bands(results)}. Dotted: {lines}.",
         "The rarer the disease, the more positive calls are wrong, however good the model: read the curves where your "
@@ -237,12 +237,12 @@ def _spoken(results: Results, set_name: str) -> str:
 
 
 def _decision(results: Results, set_name: str, name: str) -> Plot | None:
-    svg = utility_figures.decision(results.tasks, set_name, name)
-    if svg is None:
+    drawing = utility_figures.decision(results.tasks, set_name)
+    if drawing is None:
         return None
     return Plot(
         name,
-        svg,
+        drawing,
         f"Decision curves on the {set_title(set_name)}, at {at_prevalence(results, set_name)}{_bands(results)}. Grey: "
         "treat everyone as diseased; the line at 0: treat no one. Probabilities are shifted to that prevalence first.",
         "To the left missing a case weighs more, to the right a false alarm does: at 10% one case found is worth nine "

@@ -5,13 +5,14 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from cxrkit.report import palette
-from cxrkit.report.drawing import WIDE, drawing, to_svg
+from cxrkit.report.drawing import WIDE, Drawing
 from cxrkit.report.figures import OVERLAID, Curve, legend_above, line
 from cxrkit.report.palette import INK, MUTED
 from cxrkit.report.results import TaskResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 KINDS = {"decision": "Probabilities as given", "decision_prior": "Prior-corrected probabilities"}
 ROOM = 1.12  # of the highest curve, so that it does not touch the frame
@@ -19,16 +20,18 @@ BELOW = 0.25  # share of the height that losses are shown to
 PREVALENCES = (0.001, 0.01, 0.05, 0.2, 0.9)
 
 
-def predictive(tasks: Sequence[TaskResult], set_name: str, name: str, marked: Sequence[float]) -> str | None:
+def predictive(tasks: Sequence[TaskResult], set_name: str, marked: Sequence[float]) -> Drawing | None:
     """Draw PPV and NPV over prevalence, with lines at the marked prevalences; None where no task has such a curve."""
     curves = [(task, curve) for task in tasks if (curve := task.curve(set_name, "predictive"))]
     if not curves:
         return None
-    with drawing(WIDE) as figure:
+
+    def paint(figure: "Figure") -> None:
         for axes, metric in zip(figure.subplots(1, 2), ("ppv", "npv"), strict=True):
             _predictive_panel(axes, curves, metric, marked)
         legend_above(figure, [task for task, _ in curves])
-        return to_svg(figure, name)
+
+    return Drawing(WIDE, paint)
 
 
 def _predictive_panel(
@@ -48,19 +51,21 @@ def _predictive_panel(
         line(axes, task, curve["prevalence"], curve[metric])
 
 
-def decision(tasks: Sequence[TaskResult], set_name: str, name: str) -> str | None:
+def decision(tasks: Sequence[TaskResult], set_name: str) -> Drawing | None:
     """Draw net benefit over threshold probability, with treat all and treat none; None where there is no curve."""
     kinds = [kind for kind in KINDS if any(task.curve(set_name, kind) for task in tasks)]
     if not kinds:
         return None
-    with drawing(WIDE if len(kinds) > 1 else (WIDE[0], 3.0)) as figure:
+
+    def paint(figure: "Figure") -> None:
         panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True).ravel()
         for axes, kind in zip(panels, kinds, strict=True):
             _decision_panel(axes, tasks, set_name, kind)
             axes.set_title(KINDS[kind] if len(kinds) > 1 else "")
         panels[0].set_ylabel("Net benefit")
         legend_above(figure, [task for task in tasks if any(task.curve(set_name, kind) for kind in kinds)])
-        return to_svg(figure, name)
+
+    return Drawing(WIDE if len(kinds) > 1 else (WIDE[0], 3.0), paint)
 
 
 def _decision_panel(axes: "Axes", tasks: Sequence[TaskResult], set_name: str, kind: str) -> None:
