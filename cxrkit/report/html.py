@@ -1,9 +1,10 @@
 """The report as one self-contained HTML page; laid out for paper, the same page becomes the PDF."""
 
 from base64 import b64encode
-from importlib.resources import files
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from cxrkit.report import palette
@@ -11,28 +12,31 @@ from cxrkit.report.content import Block, Report
 from cxrkit.report.drawing import within_page
 
 
-def render(report: Report, *, printed: bool = False) -> str:
+def render(report: Report, *, printed: bool = False, templates: Path | None = None) -> str:
     """Render the page.
 
     Args:
         report: what it says.
         printed: for paper: the light theme, contents with page numbers, figures as images.
+        templates: a folder whose files take the place of cxrkit's own of the same name, which they can extend or
+            include as ``cxrkit/…``.
 
     Returns:
         HTML that asks for nothing outside of itself.
     """
-    template = _environment().get_template("report.html.j2")
-    return template.render(
-        report=report,
-        printed=printed,
-        theme=palette.THEME,
-        style=Markup(_style("report.css") + _style("print.css" if printed else "screen.css")),  # noqa: S704 - ours
-    )
+    environment = _environment(templates)
+    template = environment.get_template("report.html.j2")
+    return template.render(report=report, printed=printed, theme=palette.THEME)
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("cxrkit_templates", ""),
+def _environment(templates: Path | None) -> SandboxedEnvironment:
+    """Prepare Jinja; a template of the user's is a stranger's, hence the sandbox."""
+    ours = PackageLoader("cxrkit_templates", "")
+    loaders: list[BaseLoader] = [ours, PrefixLoader({"cxrkit": ours})]
+    if templates is not None:
+        loaders.insert(0, FileSystemLoader(templates))
+    environment = SandboxedEnvironment(
+        loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -46,11 +50,13 @@ def _environment() -> Environment:
         "colour": palette.variable,
         "tint": _tint,
     }
+    environment.globals["source"] = lambda name: _source(environment, name)
     return environment
 
 
 def _kind(block: Block) -> str:
-    return type(block).__name__
+    """Name the template of a block: ``blocks/<kind>.html.j2``."""
+    return type(block).__name__.lower()
 
 
 def _jpeg(content: bytes) -> str:
@@ -58,8 +64,7 @@ def _jpeg(content: bytes) -> str:
 
 
 def _svg_image(svg: str, name: str) -> str:
-    svg = within_page(svg, name)
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
+    return f"data:image/svg+xml;base64,{b64encode(within_page(svg, name).encode()).decode()}"
 
 
 def _svg_inline(svg: str, name: str) -> Markup:
@@ -73,5 +78,7 @@ def _tint(share: float | None, model: int) -> str:
     return f"rgba({red}, {green}, {blue}, {0.55 * (share or 0):.3f})"
 
 
-def _style(name: str) -> str:
-    return files("cxrkit_templates").joinpath(name).read_text(encoding="utf-8")
+def _source(environment: SandboxedEnvironment, name: str) -> Markup:
+    """Give a style sheet or script as it is written, the user's where there is one."""
+    assert environment.loader is not None  # noqa: S101 - see _environment
+    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - CSS and JavaScript, not names
