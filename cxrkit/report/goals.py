@@ -13,6 +13,7 @@ MEANING = (
     "Met: the whole interval lies at or above the goal. Not met: the whole interval lies below it. Undecided: the goal "
     "lies within the interval, so that these patients are too few to tell."
 )
+TOLD = {"met": "met by", "undecided": "undecided for", "not met": "not met by"}
 SIGNS = {"met": "✓", "not met": "✗", "undecided": "?"}
 
 
@@ -41,11 +42,14 @@ def blocks(results: Results, set_name: str) -> Iterator[Block]:
 
 
 def sentences(results: Results, set_name: str) -> Iterator[str]:
-    """Tell each model's verdicts in a sentence, for the first page."""
-    for task in results.tasks:
-        goals = [one for one in task.metrics.acceptance if one.set == set_name]
-        if goals:
-            yield f"{task.name}: {'; '.join(_verdict(one) for one in goals)}."
+    """Tell of each goal which models meet it, for the first page."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for task, one in _found(results, set_name):
+        goal = f"{_what(one)} of at least {wording.number(one.goal, one.metric)}"
+        found.setdefault(goal, {}).setdefault(one.verdict, []).append(f"{task.name} ({_estimate(one)})")
+    for goal, verdicts in found.items():
+        told = [f"{TOLD[name]} {wording.listed(verdicts[name])}" for name in TOLD if name in verdicts]
+        yield f"{goal}: {'; '.join(told)}."
 
 
 def _found(results: Results, set_name: str) -> Iterator[tuple[TaskResult, AcceptanceRecord]]:
@@ -58,13 +62,9 @@ def _what(one: AcceptanceRecord) -> str:
     return wording.label(one.metric) + at
 
 
-def _verdict(one: AcceptanceRecord) -> str:
+def _estimate(one: AcceptanceRecord) -> str:
     bounds = wording.bounds(one.estimate.low, one.estimate.high, one.metric)
-    found = wording.number(one.estimate.value, one.metric) + (f", {bounds}" if bounds else "")
-    goal = wording.number(one.goal, one.metric)
-    what = _what(one)
-    name = wording.inside(one.metric) + what.removeprefix(wording.label(one.metric))
-    return f"{name} of at least {goal}: {one.verdict} ({found})"
+    return wording.number(one.estimate.value, one.metric) + (f", {bounds}" if bounds else "")
 
 
 def _at(found: list[tuple[TaskResult, AcceptanceRecord]]) -> Iterator[str]:

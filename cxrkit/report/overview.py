@@ -8,7 +8,7 @@ from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import wording
 from cxrkit.report.content import Cell, Column, Section, Table
 from cxrkit.report.phrases import lacking, set_title, thresholds_short
-from cxrkit.report.results import TEST, Results, TaskResult, better
+from cxrkit.report.results import TEST, Results, TaskResult, better, turned
 from cxrkit.report.tables import SIDE_BY_SIDE
 
 Row = tuple[Cell, ...]
@@ -118,14 +118,7 @@ def _tested(
     found = next(
         (one for one in results.compared(metric, results.shown_set) if {one.task, one.reference} == pair), None
     )
-    return _turned(found) if found and found.task == reference.name else found
-
-
-def _turned(record: ComparisonRecord) -> ComparisonRecord:
-    """Tell the same difference the other way round."""
-    flipped = {"task": record.reference, "reference": record.task}
-    bounds = {"difference": record.difference, "low": record.high, "high": record.low}
-    return record.model_copy(update=flipped | {key: None if one is None else -one for key, one in bounds.items()})
+    return turned(found) if found and found.task == reference.name else found
 
 
 def _improvement(before: Record | None, after: Record | None, tested: ComparisonRecord | None) -> Cell:

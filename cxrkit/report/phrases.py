@@ -145,18 +145,32 @@ def lacking(task: TaskResult, metric: str) -> str | None:
     return LACKING.get(task.info.scale) if needs_more else None
 
 
+def difference_shortly(record: ComparisonRecord) -> str:
+    """Write a difference with its interval and the p value that counts: ``+0.031, +0.010 to +0.052; p = 0.003``."""
+    bounds, p = wording.signed_bounds(record), _p(record)
+    text = wording.signed(record.difference, record.metric) + (f", {bounds}" if bounds else "")
+    return f"{text}; {p}" if p else text
+
+
+def _p(record: ComparisonRecord) -> str | None:
+    """Write the p value, after the correction where there is one: ``p = 0.003``."""
+    adjusted = record.p_adjusted if record.p_adjusted is not None else record.p_value
+    if adjusted is None:
+        return None
+    value = wording.p_value(adjusted)
+    sign = "" if value.startswith("<") else "=\N{NO-BREAK SPACE}"
+    return f"p\N{NO-BREAK SPACE}{sign}{value}"
+
+
 def difference(record: ComparisonRecord) -> str:
     """Write a difference with its interval and p value: ``+0.031 (95% interval +0.010 to +0.052; p = 0.003)``."""
     details = []
-    bounds = wording.signed_bounds(record)
+    bounds, p = wording.signed_bounds(record), _p(record)
     if bounds:
         details.append(f"{wording.level(record.level)} interval {bounds}")
-    adjusted = record.p_adjusted if record.p_adjusted is not None else record.p_value
-    if adjusted is not None:
+    if p:
         holm = " after Holm's correction" if record.p_adjusted not in {None, record.p_value} else ""
-        value = wording.p_value(adjusted)
-        sign = "" if value.startswith("<") else "=\N{NO-BREAK SPACE}"
-        details.append(f"p\N{NO-BREAK SPACE}{sign}{value}{holm}")
+        details.append(f"{p}{holm}")
     text = wording.signed(record.difference, record.metric)
     return f"{text} ({'; '.join(details)})" if details else text
 

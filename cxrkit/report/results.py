@@ -250,6 +250,13 @@ def better(record: ComparisonRecord) -> str | None:
     return record.better if corrected else None
 
 
+def turned(record: ComparisonRecord) -> ComparisonRecord:
+    """Tell the same difference the other way round."""
+    flipped = {"task": record.reference, "reference": record.task}
+    bounds = {"difference": record.difference, "low": record.high, "high": record.low}
+    return record.model_copy(update=flipped | {key: None if one is None else -one for key, one in bounds.items()})
+
+
 def as_number(text: str) -> float:
     """Read a number; what is none is NaN."""
     try:

@@ -1,13 +1,15 @@
 """The first page: which model, how good, is the difference real, at which threshold, on whom, beware of what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cxrkit.records import ComparisonRecord, Record
 from cxrkit.report import audit, calibration, elsewhere, goals, maps, subgroups, wording
-from cxrkit.report.content import Block, Bullets, Section, Table, Terms, Text
+from cxrkit.report.content import Block, Bullets, Plot, Plots, Section, Table, Terms, Text
+from cxrkit.report.forest import ForestRow, forest
 from cxrkit.report.phrases import (
     FEW,
     SPELLED_OUT,
+    difference_shortly,
     headline,
     population,
     set_title,
@@ -16,9 +18,10 @@ from cxrkit.report.phrases import (
     verdict,
     with_thresholds,
 )
-from cxrkit.report.results import Results, TaskResult, better
+from cxrkit.report.results import Results, TaskResult, better, turned
 from cxrkit.report.tables import figures_tables
 
+GLANCE = ("roc_auc", "sensitivity", "specificity")
 HEADLINE = ("roc_auc", "sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
 
 
@@ -28,9 +31,13 @@ def section(results: Results) -> Section:
 
 
 def _blocks(results: Results, set_name: str) -> Iterator[Block]:
-    yield Text(_question(results), lead=True)
-    yield Terms(tuple(_answers(results, set_name)))
+    yield Text(_question(results))
+    ranked = _ranked(results, set_name)
+    if ranked:
+        yield Text(_answer(results, ranked, set_name), lead=True)
+    yield Terms(tuple(_answers(results, ranked, set_name)))
     yield from _headline_tables(results, set_name)
+    yield from _glance(results, ranked, set_name)
     cautions = tuple(_cautions(results, set_name))
     if cautions:
         yield Bullets(cautions, "What to beware of", caution=True)
@@ -44,10 +51,35 @@ def _question(results: Results) -> str:
     return f"How well do{'' if many else 'es'} {what} tell {results.positive} from {rest} on chest X-rays?"
 
 
-def _answers(results: Results, set_name: str) -> Iterator[tuple[str, str]]:
-    ranked = _ranked(results, set_name)
-    if ranked:
-        yield "How good", " ".join(_how_good(results, ranked, set_name))
+def _answer(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> str:
+    """Say in a sentence which model ranks the images best, and over which others that is shown."""
+    best, record = ranked[0]
+    name, where = wording.label(results.primary), set_title(set_name)
+    if len(results.tasks) == 1:
+        return f"On the {where}, {best.name} has an {name} of {wording.with_interval(record)}."
+    beaten, open_, untested = _against(results, best, set_name)
+    parts = [f"better than {wording.listed(beaten)}"] if beaten else []
+    parts += [f"no difference to {wording.listed(open_)} was shown"] if open_ else []
+    parts += [f"not tested against {wording.listed(untested)}"] if untested else []
+    return f"{best.name} has the highest {name} on the {where}, {wording.with_interval(record)}: {'; '.join(parts)}."
+
+
+def _against(results: Results, best: TaskResult, set_name: str) -> tuple[list[str], list[str], list[str]]:
+    """Name the other models by what the comparison with the best one shows: better, nothing, or not compared."""
+    found = {
+        record.reference if record.task == best.name else record.task: better(record) == best.name
+        for record in results.compared(results.primary, set_name)
+        if best.name in {record.task, record.reference}
+    }
+    others = [task.name for task in results.tasks if task is not best]
+    beaten = [name for name in others if found.get(name)]
+    return beaten, [name for name in others if found.get(name) is False], [name for name in others if name not in found]
+
+
+def _answers(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> Iterator[tuple[str, str]]:
+    found = " ".join(_how_good(results, ranked, set_name))
+    if found:
+        yield "How good", found
     if len(results.tasks) > 1:
         yield "Is the difference real", " ".join(_differences(results, set_name))
     stated = " ".join(goals.sentences(results, set_name))
@@ -65,12 +97,6 @@ def _ranked(results: Results, set_name: str) -> list[tuple[TaskResult, Record]]:
 
 
 def _how_good(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> Iterator[str]:
-    best, record = ranked[0]
-    name = wording.label(results.primary)
-    if len(ranked) > 1:
-        yield f"{best.name} has the highest {name} of the {set_title(set_name)}: {wording.with_interval(record)}."
-    else:
-        yield f"On the {set_title(set_name)}, {best.name} has an {name} of {wording.with_interval(record)}."
     unranked = [task for task in results.tasks if task not in [one for one, _ in ranked]]
     spelled = [*(task for task, _ in ranked), *unranked]
     for task in spelled if len(spelled) <= SPELLED_OUT else spelled[:1]:
@@ -102,33 +128,41 @@ def _differences(results: Results, set_name: str) -> Iterator[str]:
     compared = results.compared(results.primary, set_name)
     if not compared:
         yield from results.refused or ["It was not tested: the models were not compared on the same images in one run."]
-    if len(compared) <= SPELLED_OUT:
-        yield from (verdict(record) for record in compared)
-    else:
-        yield from _of_the_best(results, compared, set_name)
     if len(compared) == 1:
+        yield verdict(compared[0])
         yield from _exploratory(results, set_name)
+    elif len(compared) <= SPELLED_OUT:
+        yield from _of_each(results, compared)
+    else:
+        yield from _of_the_pairs(results, compared)
 
 
-def _of_the_best(results: Results, compared: list[ComparisonRecord], set_name: str) -> Iterator[str]:
-    """Say over which models the best one is ahead, where there are too many pairs for a sentence each."""
-    best = _ranked(results, set_name)[0][0].name
-    beaten: list[str] = []
-    open_: list[str] = []
-    for record in compared:
-        if best in {record.task, record.reference}:
-            other = record.reference if record.task == best else record.task
-            (beaten if better(record) == best else open_).append(other)
-    name = wording.inside(results.primary)
-    if beaten:
-        yield f"By {name}, {best} is better than {wording.listed(beaten)}: the interval of each difference excludes 0."
-    if open_:
-        yield (
-            f"No difference in {name} was shown between {best} and {wording.listed(open_)}; this does not show "
-            "that they are equal."
-        )
+def _of_each(results: Results, compared: list[ComparisonRecord]) -> Iterator[str]:
+    """Say of a few pairs what each comparison shows, with one explanation for all."""
+    yield f"By {wording.label(results.primary)}: {'; '.join(_shortly(record) for record in compared)}."
+    family = any(record.p_adjusted is not None for record in compared)
+    corrected = f", p after Holm's correction for {len(compared)} comparisons" if family else ""
+    yield f"{wording.level(results.level)} intervals of the paired difference{corrected}."
+    if any(better(record) is None for record in compared):
+        yield "Where no difference was shown, the models may still differ."
+
+
+def _shortly(record: ComparisonRecord) -> str:
+    winner = better(record)
+    if winner is None:
+        return f"no difference was shown between {record.task} and {record.reference} ({difference_shortly(record)})"
+    told = record if winner == record.task else turned(record)
+    return f"{winner} is better than {told.reference} ({difference_shortly(told)})"
+
+
+def _of_the_pairs(results: Results, compared: list[ComparisonRecord]) -> Iterator[str]:
+    """Say what was found where there are too many pairs to tell of each."""
     decided = sum(better(record) is not None for record in compared)
-    yield f"Of the {len(compared)} pairs compared, {decided} differ after Holm's correction."
+    yield (
+        f"Of the {len(compared)} pairs compared by {wording.label(results.primary)}, {decided} differ after Holm's "
+        "correction: the interval of the difference excludes 0. Where no difference was shown, the models may still "
+        "differ."
+    )
 
 
 def _exploratory(results: Results, set_name: str) -> Iterator[str]:
@@ -146,14 +180,18 @@ def _exploratory(results: Results, set_name: str) -> Iterator[str]:
 
 
 def _thresholds(results: Results) -> Iterator[str]:
+    """Say how the thresholds came about; their values stand in the table below."""
     known = with_thresholds(results)
-    origins = {threshold_origin(threshold) for _, threshold in known}
-    if len(origins) == 1 and len(known) > 1:
-        values = wording.listed([f"{threshold_value(one)} for {task.name}" for task, one in known])
-        yield f"{values}; {'each ' if known[0][1].rule != 'fixed' else ''}{next(iter(origins))}."
-        return
+    origins: dict[str, list[str]] = {}
     for task, threshold in known:
-        yield f"{task.name}: {threshold_value(threshold)}, {threshold_origin(threshold)}."
+        origins.setdefault(threshold_origin(threshold), []).append(task.name)
+    if len(known) == 1:
+        whose = f"{known[0][0].name}: " if len(results.tasks) > 1 else ""
+        yield f"{whose}{threshold_value(known[0][1])}, {next(iter(origins))}."
+    elif len(origins) == 1:
+        yield f"Each model decides at a threshold of its own, {next(iter(origins))}."
+    else:
+        yield from (f"{wording.listed(names)}: {origin}." for origin, names in origins.items())
 
 
 def _whom(results: Results, set_name: str) -> Iterator[str]:
@@ -169,6 +207,40 @@ def _whom(results: Results, set_name: str) -> Iterator[str]:
 def _headline_tables(results: Results, set_name: str) -> list[Table]:
     caption = f"The most important figures on the {set_title(set_name)}, with {wording.level(results.level)} intervals"
     return figures_tables(results, set_name, HEADLINE, caption, methods=False)
+
+
+def _glance(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> Iterator[Plots]:
+    """Draw the intervals of the most important figures, best model first, so that their overlap is seen."""
+    metrics = [one for one in GLANCE if any(headline(task, one, set_name) for task, _ in ranked)]
+    if len(ranked) < 2 or not metrics:  # noqa: PLR2004 - one model has nothing to overlap with
+        return
+    rows = [
+        ForestRow(
+            task.name,
+            task.number,
+            {one: record for one in metrics if (record := headline(task, one, set_name))},
+        )
+        for task, _ in ranked
+    ]
+    level = wording.level(results.level)
+    yield Plots(
+        (
+            Plot(
+                "glance",
+                forest(rows, metrics),
+                f"The models side by side on the {set_title(set_name)}, with {level} intervals, best AUC first.",
+                "Each line is the range in which the figure may well lie. The test of a difference is paired and can "
+                "be surer than the overlap of two lines suggests.",
+                " ".join(_spoken(row, metrics) for row in rows),
+                wide=True,
+            ),
+        )
+    )
+
+
+def _spoken(row: ForestRow, metrics: Sequence[str]) -> str:
+    told = [f"{wording.inside(one)} {wording.with_interval(row.figures[one])}" for one in metrics if one in row.figures]
+    return f"{row.label}: {', '.join(told)}."
 
 
 def _cautions(results: Results, set_name: str) -> Iterator[str]:

@@ -7,7 +7,16 @@ from dataclasses import replace
 from cxrkit.records import Estimate, Record
 from cxrkit.report import wording
 from cxrkit.report.content import FEW_MARK, Cell, Column, Table
-from cxrkit.report.phrases import FEW, LACKING_NOTES, headline, is_few, lacking, represented, thresholds
+from cxrkit.report.phrases import (
+    FEW,
+    LACKING_NOTES,
+    headline,
+    is_few,
+    lacking,
+    represented,
+    thresholds,
+    with_thresholds,
+)
 from cxrkit.report.results import Results, TaskResult
 
 SIDE_BY_SIDE = 4  # models that fit beside each other as columns of a page
@@ -73,7 +82,8 @@ def figures_tables(
         set_name: the set that the figures are of.
         metrics: in the order to show; those that no task has are left out.
         caption: of the table.
-        methods: tell below how the intervals were made.
+        methods: tell below how the intervals were made, and how the thresholds were chosen; without, the thresholds
+            are the last of the figures.
     """
     known = [metric for metric in metrics if any(headline(task, metric, set_name) for task in results.tasks)]
     notes = _notes(results, set_name, known, methods=methods)
@@ -85,10 +95,13 @@ def figures_tables(
             (Cell(_row_name(results, metric)), *(_cell(results, task, metric, set_name) for task in results.tasks))
             for metric in known
         )
-        return [Table(caption, columns, rows, notes)]
+        last = () if methods else _threshold_row(results)
+        return [Table(caption, columns, (*rows, *last), notes)]
     parts = list(_parts(known))
     captions = [caption, *[f"{caption}, continued"] * (len(parts) - 1)]
     *first, last = [_by_model(results, set_name, part, text) for part, text in zip(parts, captions, strict=True)]
+    if not methods:
+        last = _with_thresholds(results, last)
     return [*first, replace(last, notes=notes)]
 
 
@@ -98,6 +111,27 @@ def _parts(metrics: Sequence[str]) -> Iterator[Sequence[str]]:
     size = -(-len(metrics) // number)
     for start in range(0, len(metrics), size):
         yield metrics[start : start + size]
+
+
+def _threshold_row(results: Results) -> tuple[tuple[Cell, ...], ...]:
+    """Make the row of the thresholds; none where no model has one to tell of."""
+    if not with_thresholds(results):
+        return ()
+    return ((Cell("Threshold"), *(_threshold_cell(task) for task in results.tasks)),)
+
+
+def _with_thresholds(results: Results, table: Table) -> Table:
+    if not with_thresholds(results):
+        return table
+    rows = tuple((*row, _threshold_cell(task)) for row, task in zip(table.rows, results.tasks, strict=True))
+    return replace(table, columns=(*table.columns, Column("Threshold")), rows=rows)
+
+
+def _threshold_cell(task: TaskResult) -> Cell:
+    threshold = task.info.threshold
+    if threshold is None or task.info.scale == "decision":
+        return Cell(wording.NONE)
+    return Cell(wording.threshold(threshold.value), wording.threshold_bounds(threshold))
 
 
 def model_cell(task: TaskResult) -> Cell:
@@ -129,7 +163,7 @@ def _notes(results: Results, set_name: str, metrics: Sequence[str], *, methods: 
         notes.append(MARKED)
     if methods:
         notes += _methods(results, set_name, metrics)
-    of_thresholds = thresholds(results) if set(metrics) - FREE_OF_THRESHOLD else None
+    of_thresholds = thresholds(results) if methods and set(metrics) - FREE_OF_THRESHOLD else None
     known = (of_thresholds, represented(results))
     return (*notes, *(note for note in known if note))
 

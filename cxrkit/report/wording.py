@@ -61,6 +61,8 @@ DECIMAL = frozenset(
 )
 """Figures told as decimals; shares are told in percent."""
 
+MOST_DIGITS = 6  # of a difference so small that fewer would leave 0
+
 COUNTS = frozenset({"support", "n"})
 
 SUFFIXES = {"_complete_cases": "complete cases", "_independent": "assuming independent images"}
@@ -153,8 +155,15 @@ def signed(value: float | None, metric: str) -> str:
     """Write a difference with its sign; shares in percentage points: ``+5.4 pp``, ``+0.012``."""
     if value is None:
         return NOT_ESTIMABLE
-    text = f"{100 * value:+.1f} pp" if is_percent(metric) else f"{value:+.3f}"
+    text = f"{_visibly(100 * value, 1)} pp" if is_percent(metric) else _visibly(value, 3)
     return text.replace("-", MINUS)
+
+
+def _visibly(value: float, digits: int) -> str:
+    """Write a signed number with as many digits as show on which side of 0 it lies, up to a millionth."""
+    while digits < MOST_DIGITS and value and not f"{value:.{digits}f}".strip("-0."):
+        digits += 1
+    return f"{value:+.{digits}f}"
 
 
 def signed_bounds(record: ComparisonRecord | ChangeRecord) -> str | None:

@@ -30,7 +30,14 @@ def test_figures_are_written_as_the_field_does(value, metric, expected):
 
 @pytest.mark.parametrize(
     ("value", "metric", "expected"),
-    [(0.0548, "accuracy", "+5.5 pp"), (-0.012, "roc_auc", f"{MINUS}0.012"), (None, "roc_auc", "not estimable")],
+    [
+        (0.0548, "accuracy", "+5.5 pp"),
+        (-0.012, "roc_auc", f"{MINUS}0.012"),
+        (None, "roc_auc", "not estimable"),
+        (-0.00034, "roc_auc", f"{MINUS}0.0003"),  # else an interval that excludes 0 would seem to end there
+        (0.00012, "sensitivity", "+0.01 pp"),
+        (0.0, "roc_auc", "+0.000"),
+    ],
 )
 def test_differences_carry_their_sign_and_shares_are_in_percentage_points(value, metric, expected):
     assert wording.signed(value, metric) == expected

@@ -181,7 +181,8 @@ def test_no_difference_is_called_so(make_run, tmp_path):
 
 def test_the_threshold_is_told_with_rule_and_origin(written, page):
     threshold = TaskInfo.read(written.run.task("scratch").info).threshold
-    assert f"{threshold.value:.3f} (95% interval {threshold.low:.3f} to {threshold.high:.3f}) for scratch" in page.text
+    row = next(row for row in page.rows if row[0] == "Threshold")
+    assert row[1] == f"{threshold.value:.3f}{threshold.low:.3f} to {threshold.high:.3f}"
     assert f"chosen on {threshold.n} images of the validation set" in page.text
     assert "Youden's index" in page.text
 
@@ -349,7 +350,7 @@ def test_many_models_are_set_out_one_below_the_other(make_run, tmp_path, page_of
     write([run], tmp_path, ("html", "txt"), strict_pdf=False)
     page = page_of(tmp_path / "report.html")
     headline = next(row for row in page.rows if row[:3] == ["Model", "AUC", "Sensitivity"])
-    assert headline[3:] == ["Specificity", "PPV", "NPV", "Accuracy", "F1 (PNEUMONIA)"]
+    assert headline[3:] == ["Specificity", "PPV", "NPV", "Accuracy", "F1 (PNEUMONIA)", "Threshold"]
     assert max(map(len, (tmp_path / "comparison_report.txt").read_text(encoding="utf-8").splitlines())) <= 100
 
 

@@ -1,5 +1,7 @@
 """The blocks of the results: goals, other thresholds, patients, seeds, comparisons, subgroups."""
 
+import re
+
 import pytest
 
 
@@ -12,8 +14,10 @@ def test_goals_are_met_not_met_or_undecided(full, model, verdict):
 
 
 def test_the_first_page_says_whether_the_goals_are_met_and_at_which_prevalence(full):
-    assert "scratch: sensitivity of at least 90.0%: not met (85.2%, 82.9 to 87.5);" in full.text
-    assert "NPV at a prevalence of 10.0% of at least 98.0%: met (99.3%, 98.5 to 99.7)" in full.text
+    goals = full.text[full.text.index("Are the stated goals met:") : full.text.index("At which threshold:")]
+    sensitivity = goals[goals.index("Sensitivity of at least 90.0%") :]
+    assert re.match(r".*: met by both \(.*\); undecided for transfer \(.*\); not met by scratch \(85.2%,", sensitivity)
+    assert re.search(r"NPV at a prevalence of 10.0% of at least 98.0%: met by .*both \(99.3%, 98.5 to 99.7\)", goals)
 
 
 def test_operating_points_tell_what_a_threshold_from_validation_turns_into(full):
@@ -95,3 +99,15 @@ def test_the_forest_plot_names_every_group_and_model(full):
     drawing = drawing[: drawing.index("</figure>")]
     for label in ("all · scratch", "pathogen: virus · both", "AUC against all others", "Sensitivity, %"):
         assert label in drawing
+
+
+def test_the_first_page_answers_in_a_sentence_and_tells_differences_as_better_minus_worse(full):
+    first_page = full.text[: full.text.index("SIDE BY SIDE ====")]
+    assert re.search(
+        r"(\w+) has the highest AUC on the test set, 0\.\d{3} \(95% interval .*?\): better than", first_page
+    )
+    differences = first_page[
+        first_page.index("Is the difference real:") : first_page.index("Are the stated goals met:")
+    ]
+    assert re.search(r"is better than \w+ \(\+0\.\d{3}, \+0\.\d+ to \+0\.\d{3}; p", differences)
+    assert "(\N{MINUS SIGN}" not in differences.split("no difference")[0]
