@@ -206,7 +206,7 @@ def _whom(results: Results, set_name: str) -> Iterator[str]:
 
 def _headline_tables(results: Results, set_name: str) -> list[Table]:
     caption = f"The most important figures on the {set_title(set_name)}, with {wording.level(results.level)} intervals"
-    return figures_tables(results, set_name, HEADLINE, caption, methods=False)
+    return figures_tables(results, set_name, HEADLINE, caption, in_short=True)
 
 
 def _glance(results: Results, ranked: list[tuple[TaskResult, Record]], set_name: str) -> Iterator[Plots]:

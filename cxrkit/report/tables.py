@@ -73,7 +73,7 @@ def groups(tasks: Sequence[TaskResult], most: int = SIDE_BY_SIDE) -> Iterator[Se
 
 
 def figures_tables(
-    results: Results, set_name: str, metrics: Sequence[str], caption: str, *, methods: bool = True
+    results: Results, set_name: str, metrics: Sequence[str], caption: str, *, in_short: bool = False
 ) -> list[Table]:
     """Set the models side by side, or one below the other where there are many.
 
@@ -82,11 +82,10 @@ def figures_tables(
         set_name: the set that the figures are of.
         metrics: in the order to show; those that no task has are left out.
         caption: of the table.
-        methods: tell below how the intervals were made, and how the thresholds were chosen; without, the thresholds
-            are the last of the figures.
+        in_short: with the thresholds as the last of the figures, and without how intervals and thresholds were made.
     """
     known = [metric for metric in metrics if any(headline(task, metric, set_name) for task in results.tasks)]
-    notes = _notes(results, set_name, known, methods=methods)
+    notes = _notes(results, set_name, known, in_short=in_short)
     if not known:
         return []
     if len(results.tasks) <= SIDE_BY_SIDE:
@@ -95,12 +94,12 @@ def figures_tables(
             (Cell(_row_name(results, metric)), *(_cell(results, task, metric, set_name) for task in results.tasks))
             for metric in known
         )
-        last = () if methods else _threshold_row(results)
-        return [Table(caption, columns, (*rows, *last), notes)]
+        decided = _threshold_row(results) if in_short else ()
+        return [Table(caption, columns, (*rows, *decided), notes)]
     parts = list(_parts(known))
     captions = [caption, *[f"{caption}, continued"] * (len(parts) - 1)]
     *first, last = [_by_model(results, set_name, part, text) for part, text in zip(parts, captions, strict=True)]
-    if not methods:
+    if in_short:
         last = _with_thresholds(results, last)
     return [*first, replace(last, notes=notes)]
 
@@ -157,13 +156,13 @@ def _cell(results: Results, task: TaskResult, metric: str, set_name: str) -> Cel
     return figure_cell(record, lacking(task, metric), mark=results.is_better(task, metric, set_name))
 
 
-def _notes(results: Results, set_name: str, metrics: Sequence[str], *, methods: bool) -> tuple[str, ...]:
+def _notes(results: Results, set_name: str, metrics: Sequence[str], *, in_short: bool) -> tuple[str, ...]:
     notes = []
     if len(results.tasks) > 1:
         notes.append(MARKED)
-    if methods:
+    if not in_short:
         notes += _methods(results, set_name, metrics)
-    of_thresholds = thresholds(results) if methods and set(metrics) - FREE_OF_THRESHOLD else None
+    of_thresholds = thresholds(results) if not in_short and set(metrics) - FREE_OF_THRESHOLD else None
     known = (of_thresholds, represented(results))
     return (*notes, *(note for note in known if note))
 

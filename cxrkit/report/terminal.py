@@ -28,7 +28,7 @@ def show(results: Results, console: Console) -> None:
 
 def _tables(results: Results, set_name: str) -> Iterator[Table]:
     caption = f"{set_title(set_name).capitalize()}, {wording.level(results.level)} intervals"
-    yield from figures_tables(results, set_name, summary.HEADLINE, caption, methods=False)
+    yield from figures_tables(results, set_name, summary.HEADLINE, caption, in_short=True)
     for block in differences(results, set_name):
         if isinstance(block, Table):
             yield block
@@ -37,7 +37,7 @@ def _tables(results: Results, set_name: str) -> Iterator[Table]:
 def _rich(table: Table) -> RichTable:
     shown = RichTable(title=Text(table.caption), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in table.columns:
-        shown.add_column(Text(column.title), justify="right" if column.numeric else "left")
+        shown.add_column(Text(column.title), justify="right" if column.numeric else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*(_cell(cell) for cell in row))
     return shown
