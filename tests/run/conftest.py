@@ -1,12 +1,16 @@
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cxrkit.cli import cli
 from cxrkit.data.phantom import write
 
 TASKS = """
@@ -61,6 +65,13 @@ class Study:
             text=True,
             check=False,
         )
+
+    def cxrkit_run_here(self, *arguments: str) -> SimpleNamespace:
+        """Run the command in this process, which has torch already: for what ends before anything is trained."""
+        told = io.StringIO()
+        with redirect_stderr(told), pytest.raises(SystemExit) as ended:
+            cli(["run", str(self.folder / "tasks.toml"), *arguments])
+        return SimpleNamespace(returncode=ended.value.code, stderr=told.getvalue())
 
     def json(self, name: str) -> dict:
         return json.loads((self.run / name).read_text(encoding="utf-8"))

@@ -35,7 +35,7 @@ WRONG = {
 
 @pytest.mark.parametrize("told", WRONG.values(), ids=WRONG)
 def test_wrong_input_ends_with_status_2_a_sentence_for_each_and_nothing_written(study, told):
-    result = study.cxrkit_run(*(argument for key in told for argument in ("--set", key)))
+    result = study.cxrkit_run_here(*(argument for key in told for argument in ("--set", key)))
     assert result.returncode == 2, result.stderr
     assert [sentence for sentence in told.values() if sentence not in result.stderr] == []
     assert len(result.stderr.splitlines()) == len(told)
@@ -90,7 +90,7 @@ BROKEN = [
 @pytest.mark.parametrize(("damage", "told"), BROKEN, ids=[case[0].__name__ for case in BROKEN])
 def test_unusable_data_end_with_status_2_a_sentence_and_nothing_written(study, damage, told):
     damage(study.folder / "data")
-    result = study.cxrkit_run("--set", 'data.dataset="folder"', "--set", "evaluation.subgroups=[]")
+    result = study.cxrkit_run_here("--set", 'data.dataset="folder"', "--set", "evaluation.subgroups=[]")
     assert result.returncode == 2, result.stderr
     assert told in result.stderr
     assert "Traceback" not in result.stderr
