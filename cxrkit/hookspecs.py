@@ -1,8 +1,8 @@
 """The hooks that a plugin may implement.
 
 Entry-point group ``cxrkit.train`` holds what may import torch (models, imbalance strategies, trainers, epoch events),
-group ``cxrkit`` what never does (datasets, metric reporters, run events). Each hook is called plugin by plugin, so that
-what is wrong can be named with the distribution that it came from.
+group ``cxrkit`` what never does (datasets, metric reporters, report sections, run events). Each hook is called plugin
+by plugin, so that what is wrong can be named with the distribution that it came from.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ImbalanceStrategy,
         MetricReporter,
         ModelBuilder,
+        SectionMaker,
         Trainer,
         TrainingContext,
     )
@@ -73,6 +74,19 @@ def cxrkit_register_metric_reporters() -> "Mapping[str, MetricReporter]":
     Returns:
         name → ``report(predictions: Predictions, settings: EvaluationSettings, *, …options) -> MetricReport``, a pure
         function.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def cxrkit_register_report_sections() -> "Mapping[str, SectionMaker]":
+    """Offer sections of the report by name; called once, when a report with such a section is made.
+
+    Must not import torch.
+
+    Returns:
+        name → ``make(study: ReportedStudy, *, …options) -> ReportSection``, called once for each report. Where it
+        fails, the report is written without it and a warning says so.
     """
     raise NotImplementedError
 

@@ -80,8 +80,26 @@ def main(page: str, target: str) -> int:
     if not printer.fonts:
         print(f"there are no fonts, {fonts()}")  # noqa: T201 - told to the process that asked
         return MISSING
-    printer.html(string=Path(page).read_text(encoding="utf-8")).write_pdf(target, pdf_tags=True)
+    document = printer.html(string=Path(page).read_text(encoding="utf-8"), url_fetcher=_only_data())
+    document.write_pdf(target, pdf_variant="pdf/ua-1")
     return 0
+
+
+def _only_data() -> Any:
+    """Load nothing but what the page holds: a template or a picture of a stranger's could name files and servers."""
+    try:
+        from weasyprint.urls import URLFetcher
+    except ImportError:  # before WeasyPrint 68
+        return _fetch_data
+    return URLFetcher(allowed_protocols={"data"})
+
+
+def _fetch_data(url: str, *arguments: Any, **options: Any) -> Any:
+    from weasyprint import default_url_fetcher
+
+    if not url.startswith("data:"):
+        raise ValueError(f"{url} is not in the page")
+    return default_url_fetcher(url, *arguments, **options)
 
 
 if __name__ == "__main__":

@@ -104,11 +104,24 @@ class RunDirectory:
         """Take an existing run directory.
 
         Raises:
-            InputError: there is no ``run.json``.
+            InputError: it does not exist, is a file, or holds no ``run.json``.
         """
+        if not path.exists():
+            raise InputError(f"{path}: does not exist, a run directory is needed")
+        if path.is_file():
+            raise InputError(f"{path}: is a file, a run directory is needed (cxrkit report makes one of predictions)")
         if not (path / "run.json").is_file():
-            raise InputError(f"{path}: no run directory, one holds a run.json")
+            near = cls.near(path)
+            meant = f", did you mean {near}?" if near else ""
+            raise InputError(f"{path}: is no run directory, as it holds no run.json{meant}")
         return cls(path)
+
+    @staticmethod
+    def near(path: Path) -> Path | None:
+        """Name the run directory around a path, or the only one in it; None where there is none."""
+        around = [parent for parent in path.absolute().parents if (parent / "run.json").is_file()]
+        inside = [found.parent for found in path.glob("*/run.json")] if path.is_dir() else []
+        return around[0] if around else inside[0] if len(inside) == 1 else None
 
     @property
     def info(self) -> Path:
@@ -142,7 +155,7 @@ class RunDirectory:
 
     @property
     def report(self) -> Path:
-        """The folder of ``report.html``, ``report.pdf`` and ``comparison_report.txt``."""
+        """The folder of the report: ``report.html`` and its other formats."""
         return self.root / "report"
 
     def task(self, name: str) -> TaskDirectory:
@@ -156,5 +169,9 @@ class RunDirectory:
 
 def image_file_name(image: str) -> str:
     """Make a file name for an image: its stem, made harmless, and a digest that keeps two of one stem apart."""
-    stem = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in Path(image).stem)[:60]
-    return f"{stem}-{digest(image)[:12]}"
+    return f"{harmless(Path(image).stem)}-{digest(image)[:12]}"
+
+
+def harmless(name: str) -> str:
+    """Make a name fit for files: at most 60 letters, digits, ``-`` and ``_``."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:60]

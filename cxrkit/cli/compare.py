@@ -19,8 +19,8 @@ def command(*, runs: tuple[Path, ...], output: Path | None) -> None:
     from rich.console import Console
 
     from cxrkit.files import write_text
-    from cxrkit.report import terminal, text
     from cxrkit.report.compose import compose
+    from cxrkit.report.formats import terminal, text
     from cxrkit.report.inputs import open_runs
     from cxrkit.report.reading import read
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxrkit.errors import InputError
+from cxrkit.formats import FORMATS, USUAL, Format
 
 if TYPE_CHECKING:
     from cxrkit.evaluation.labels import Join
     from cxrkit.report.inputs import Reading
 
-FORMATS = ("html", "pdf", "txt")
 DEFAULT_OUTPUT = Path("cxrkit-report")
 
 
@@ -23,7 +23,16 @@ DEFAULT_OUTPUT = Path("cxrkit-report")
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the report; RUN/report for one run, else ./cxrkit-report.",
 )
-@click.option("--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable; all by default.")
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(FORMATS), help=f"Repeatable; {', '.join(USUAL)} by default."
+)
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of templates that take the place of cxrkit's own; by default those that the run was made with.",
+)
+@click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="PNG, JPEG or SVG for the report's head.")
 @click.option("--positive", metavar="CLASS", help="For prediction files: the class that is detected.")
 @click.option(
     "--threshold",
@@ -57,7 +66,15 @@ DEFAULT_OUTPUT = Path("cxrkit-report")
     help="What the file of labels calls image, study, label or patient; repeatable.",
 )
 @click.option("--join", type=click.Choice(("image", "study")), help="What labels are joined by; image by default.")
-def command(*, inputs: tuple[Path, ...], output: Path | None, formats: tuple[str, ...], **of_predictions: Any) -> None:
+def command(
+    *,
+    inputs: tuple[Path, ...],
+    output: Path | None,
+    formats: tuple[Format, ...],
+    templates: Path | None,
+    logo: Path | None,
+    **of_predictions: Any,
+) -> None:
     """Write the report of one or more finished runs, or of prediction files (one model each).
 
     A prediction file has the columns image, label and p_CLASS (for two classes the positive one's is enough), and
@@ -65,9 +82,11 @@ def command(*, inputs: tuple[Path, ...], output: Path | None, formats: tuple[str
     or 0 and 1; the report then says what cannot be told. What the files become, a run directory, is kept in the
     report's folder as run/.
     """
+    from cxrkit.report import house as houses
     from cxrkit.report import write
     from cxrkit.report.inputs import are_predictions, from_predictions, open_runs
 
+    houses.check(templates, logo, lambda key: f"--{key}")
     if are_predictions(inputs):
         folder = output or DEFAULT_OUTPUT
         runs = [from_predictions(inputs, folder / "run", _reading(**of_predictions), warn=_warn)]
@@ -75,7 +94,8 @@ def command(*, inputs: tuple[Path, ...], output: Path | None, formats: tuple[str
         _refuse(**of_predictions)
         runs = open_runs(inputs, _warn)
         folder = output or (runs[0].report if len(runs) == 1 else DEFAULT_OUTPUT)
-    written, warnings = write(runs, folder, formats or FORMATS, strict_pdf=set(formats) == {"pdf"})
+    house = houses.of_runs(runs, templates, logo, _warn)
+    written, warnings = write(runs, folder, formats or USUAL, strict_pdf=set(formats) == {"pdf"}, house=house)
     for warning in warnings:
         _warn(warning)
     for path in written:
@@ -99,7 +119,9 @@ def _mapping(option: str, texts: Sequence[str]) -> dict[str, str]:
     wrong = [text for text, pair in zip(texts, pairs, strict=True) if len(pair) < 2 or not all(pair)]  # noqa: PLR2004 - a pair
     names = [pair[0] for pair in pairs]
     problems = [f'{option}: "{text}" is no NAME=THEIRS, as in image=sop_uid' for text in wrong]
-    problems += [f'{option}: "{name}" is given twice, once is allowed' for name in {*names} if names.count(name) > 1]
+    problems += [
+        f'{option}: "{name}" is given twice, once is allowed' for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
     if problems:
         raise InputError(*problems)
     return dict(pairs)

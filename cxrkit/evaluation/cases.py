@@ -41,9 +41,9 @@ def choose(run: RunDirectory, *, set_name: str = "test", most: int, correct: int
     if not loaded or most == 0:
         return Cases([], "No image was chosen.")
     first = loaded[0][0]
-    wrong, confidence = _errors(loaded)
+    wrong, surest = _errors(loaded)
     right = _right_examples(first, wrong, min(correct, most))
-    errors = _by_turns(first.labels, wrong.sum(axis=0), confidence, first.images)
+    errors = _by_turns(first.labels, wrong.sum(axis=0), surest, first.images)
     shown = errors[: most - len(right)]
     rule = _rule(len(shown), len(errors), len(right), len(loaded))
     return Cases([str(first.images[row]) for row in [*shown, *right]], rule)
@@ -64,17 +64,26 @@ def _on_the_same_images(tasks: Sequence[FinishedTask], set_name: str) -> list[tu
 
 def _errors(loaded: Sequence[tuple[Predictions, float]]) -> tuple[np.ndarray, FloatArray]:
     """Return bool[tasks, n], which results are wrong, and float64[n], the largest confidence of a wrong one."""
-    wrong, confidence = [], []
+    wrong, surely = [], []
     for found, threshold in loaded:
         called = decide(found.probabilities, found.positive_index, threshold)
         mistaken = (called != found.labels) & (called != NO_RESULT)
         wrong.append(mistaken)
-        confidence.append(np.where(mistaken, _confidence(found, called, threshold), 0))
-    return np.array(wrong), np.max(confidence, axis=0)
+        surely.append(np.where(mistaken, confidence(found, called, threshold), 0))
+    return np.array(wrong), np.max(surely, axis=0)
 
 
-def _confidence(found: Predictions, called: IntArray, threshold: float) -> FloatArray:
-    """Measure how far beyond the threshold a score lies, as a share of the way to the end of its range."""
+def confidence(found: Predictions, called: IntArray, threshold: float) -> FloatArray:
+    """Measure how far beyond the threshold a score lies, as a share of the way to the end of its range.
+
+    Args:
+        found: n predictions.
+        called: int64[n], the classes that the threshold made of them.
+        threshold: on the score of the positive class.
+
+    Returns:
+        float64[n], 0 … 1.
+    """
     low, high = (0.0, 1.0) if found.scale != "score" else (np.nanmin(found.score), np.nanmax(found.score))
     score, tiny = np.nan_to_num(found.score), np.finfo(float).tiny
     above = (score - threshold) / max(high - threshold, tiny)
@@ -82,10 +91,10 @@ def _confidence(found: Predictions, called: IntArray, threshold: float) -> Float
     return np.where(called == found.positive_index, above, below)
 
 
-def _by_turns(labels: IntArray, shared: IntArray, confidence: FloatArray, images: np.ndarray) -> list[int]:
+def _by_turns(labels: IntArray, shared: IntArray, surest: FloatArray, images: np.ndarray) -> list[int]:
     """Order the errors: classes by turns, in each those of most tasks first, then the most confident ones."""
     rows = np.flatnonzero(shared)
-    order = sorted(rows.tolist(), key=lambda row: (-shared[row], -confidence[row], images[row]))
+    order = sorted(rows.tolist(), key=lambda row: (-shared[row], -surest[row], images[row]))
     turn: dict[int, int] = {}
     ranked = []
     for row in order:
@@ -109,8 +118,7 @@ def _right_examples(first: Predictions, wrong: np.ndarray, number: int) -> list[
 
 def _rule(shown: int, errors: int, right: int, tasks: int) -> str:
     which = "All" if shown == errors else f"{shown} of the"
-    order = "" if shown == errors else " (classes by turns, errors of most tasks first, then the most confident)"
-    whose = "the task" if tasks == 1 else f"{tasks} tasks"
-    return (
-        f"{which} {errors} images that {whose} got wrong{order}, and {right} that every task got right, drawn blindly."
-    )
+    order = "" if shown == errors else " (classes by turns, errors of most models first, then the most confident)"
+    whose = "the model" if tasks == 1 else f"at least one of {tasks} models"
+    who = "it" if tasks == 1 else "every model"
+    return f"{which} {errors} images that {whose} got wrong{order}, and {right} that {who} got right, drawn at random."

@@ -1,12 +1,14 @@
 """A task's figures on every set: what the reporters say, operating points, patients, goals, changes, seeds."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions, Threshold, Unit
+from cxrkit import sections
+from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions, ReportSection, Threshold, Unit
 from cxrkit.config.schema import EvaluationTable
 from cxrkit.errors import CxrkitError, RunError
 from cxrkit.evaluation import acceptance, changes, curves, operating, predictions, seeds
@@ -18,6 +20,7 @@ from cxrkit.metrics import confusion_matrix, decide
 from cxrkit.records import (
     ChangeRecord,
     Confusion,
+    FigureRecord,
     Metrics,
     OperatingPoint,
     Record,
@@ -132,16 +135,7 @@ def _ask_all(metrics: Metrics, found: Predictions, settings: EvaluationSettings,
         report = _ask(reporter, options, found, settings)
         metrics.records += _as_records(report.figures, found, settings.level, settings.unit)
         if settings.unit == "image":
-            metrics.sections += [
-                SectionRecord(
-                    set=found.set,
-                    title=section.title,
-                    paragraphs=list(section.paragraphs),
-                    columns=list(section.columns),
-                    rows=[list(row) for row in section.rows],
-                )
-                for section in report.sections
-            ]
+            metrics.sections += [_as_section(section, found.set) for section in report.sections]
 
 
 def _ask(
@@ -156,6 +150,9 @@ def _ask(
         raise RunError(f"{where}: {type(error).__name__}: {error}") from error
     if not isinstance(report, MetricReport):
         raise RunError(f"{where}: returned {type(report).__name__}, a MetricReport is needed")
+    for section in report.sections:
+        if wrong := sections.fault(section):
+            raise RunError(f"{where}: {wrong}")
     return report
 
 
@@ -248,6 +245,20 @@ def _as_records(figures: Sequence[Figure], found: Predictions, level: float, uni
         )
         for figure in figures
     ]
+
+
+def _as_section(section: ReportSection, set_name: str) -> SectionRecord:
+    return SectionRecord(
+        set=set_name,
+        title=section.title,
+        paragraphs=list(section.paragraphs),
+        columns=list(section.columns),
+        rows=[list(row) for row in section.rows],
+        figures=[
+            FigureRecord(image=b64encode(figure.image), caption=figure.caption, alt=figure.alt)
+            for figure in section.figures
+        ],
+    )
 
 
 def _plain(value: Any) -> Any:

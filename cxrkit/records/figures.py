@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from cxrkit.api import Calibrated, ThresholdRule, Unit
 from cxrkit.records.document import Document, Estimate
@@ -33,6 +33,16 @@ class Record(BaseModel):
     fewest_patients: int | None = None  # of the smallest class that it rests on; flagged below 30
 
 
+class FigureRecord(BaseModel):
+    """A picture of a section: PNG, JPEG or SVG; it is given as it is written, in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Base64Bytes
+    caption: str
+    alt: str
+
+
 class SectionRecord(BaseModel):
     """A report section that a metric reporter added."""
 
@@ -43,6 +53,7 @@ class SectionRecord(BaseModel):
     paragraphs: list[str] = []
     columns: list[str] = []
     rows: list[list[str]] = []
+    figures: list[FigureRecord] = []
 
 
 class Confusion(BaseModel):

@@ -54,5 +54,6 @@ class RunInfo(Document):
     explain_fingerprint: str | None = None
     report_fingerprint: str | None = None
     tasks: dict[str, TaskState] = {}
+    folder: str | None = None  # of the tasks.toml, as seen from the run directory: where its paths begin
     started: str
     finished: str | None = None

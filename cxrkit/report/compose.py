@@ -5,8 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from cxrkit import __version__
-from cxrkit.report import (
+from cxrkit.report import checklists, wording
+from cxrkit.report.chapters import (
+    added,
     calibration,
+    cover,
     curves,
     data,
     elsewhere,
@@ -21,25 +24,33 @@ from cxrkit.report import (
     performance,
     summary,
     utility,
-    wording,
 )
-from cxrkit.report.content import Report, Section, Table, TitleBlock
+from cxrkit.report.content import Logo, Report, Section, Table, TitleBlock
 from cxrkit.report.results import Results
 from cxrkit.report.tables import explained
 
 DEFAULT_TITLE = "Comparison of chest X-ray classifiers"
 
 
-def compose(results: Results) -> Report:
-    """Make the content of a report; every format shows this."""
+def compose(results: Results, *, logo: Logo | None = None, of_plugins: Sequence[Section] = ()) -> Report:
+    """Make the content of a report; every format shows this.
+
+    Args:
+        results: finished runs.
+        logo: of the institution.
+        of_plugins: sections that plugins made of the results.
+    """
+    chapters = [section for section in _sections(results, of_plugins) if section is not None]
+    chapters.append(glossary.section(results, chapters))
+    chapters += checklists.sections(results, chapters)
     return Report(
-        head=_head(results),
-        sections=tuple(_explained(section) for section in _sections(results) if section is not None),
+        head=_head(results, logo),
+        sections=tuple(_explained(section) for section in chapters),
         models=tuple(task.name for task in results.tasks),
     )
 
 
-def _sections(results: Results) -> Sequence[Section | None]:
+def _sections(results: Results, of_plugins: Sequence[Section]) -> Sequence[Section | None]:
     return [
         summary.section(results),
         overview.section(results),
@@ -58,13 +69,13 @@ def _sections(results: Results) -> Sequence[Section | None]:
         elsewhere.robustness_section(results),
         failures.section(results),
         maps.section(results),
-        *performance.added_sections(results),
+        *added.of_reporters(results),
+        *of_plugins,
         data.section(results),
         models.section(results),
         making.training_section(results),
         making.compute_section(results),
         limits.section(results),
-        glossary.section(results),
     ]
 
 
@@ -74,14 +85,19 @@ def _explained(section: Section) -> Section:
     return replace(section, blocks=blocks)
 
 
-def _head(results: Results) -> TitleBlock:
+def _head(results: Results, logo: Logo | None) -> TitleBlock:
     tables: list[dict[str, Any]] = [source.info.configuration.get("report") or {} for source in results.sources]
     authors = dict.fromkeys(author for table in tables for author in table.get("authors", ()))
-    info = results.sources[-1].info
+    created = max(source.info.finished or source.info.started for source in results.sources)
     return TitleBlock(
         title=next((table["title"] for table in tables if table.get("title")), DEFAULT_TITLE),
         authors=tuple(authors),
         institution=next((table["institution"] for table in tables if table.get("institution")), None),
-        date=wording.date(info.finished or info.started),
+        date=wording.date(created),
+        created=created,
         made_with=f"cxrkit {__version__}",
+        subtitle=cover.subtitle(results),
+        facts=cover.facts(results),
+        notice=cover.NOTICE,
+        logo=logo,
     )

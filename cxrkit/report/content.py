@@ -1,11 +1,14 @@
 """What a report consists of: HTML, PDF and text all show these blocks and compute nothing of their own."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
-from cxrkit.report.drawing import Drawing
+from cxrkit.report.drawn.drawing import Drawing
 
 FEW_MARK = "†"
+
+Outcome: TypeAlias = Literal["false negative", "false positive", "other error", "correct"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Cell:
         model: number of the model that the cell names, for its colour; None where it names none.
         share: 0 … 1, how strongly the cell is shaded; None for no shade.
         few: rests on so few patients that it is flagged.
+        link: ``name`` of the section that the text leads to.
     """
 
     text: str
@@ -27,11 +31,17 @@ class Cell:
     model: int | None = None
     share: float | None = None
     few: bool = False
+    link: str | None = None
 
     @property
     def marked_text(self) -> str:
         """The text with its marks, where there is no other way to show them."""
         return self.text + (f" {FEW_MARK}" if self.few else "") + (" ▲" if self.mark else "")
+
+    @property
+    def bracketed_detail(self) -> str | None:
+        """The second line in brackets, which it may have already, where no smaller letters set it apart."""
+        return self.detail if not self.detail or "(" in self.detail else f"({self.detail})"
 
 
 @dataclass(frozen=True)
@@ -76,13 +86,21 @@ class Terms:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; the first cell of a row is its head."""
+    """A table; the first cell of a row is its head.
+
+    Attributes:
+        small: of many columns, hence in smaller letters.
+        sortable: each row stands for itself, so a browser may sort them.
+        most: rows that a page shows of it; None for all. Text and data always have all.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     small: bool = False
+    sortable: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +152,23 @@ class Plots:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of a plugin's: ``content`` is a file of ``media_type`` (PNG, JPEG, SVG), ``alt`` what is seen."""
+
+    content: bytes
+    media_type: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that belong side by side where there is room."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
 class FlowBox:
     """A box of the flow diagram."""
 
@@ -153,6 +188,16 @@ class Flow:
 
 
 @dataclass(frozen=True)
+class ColourBar:
+    """What the colours of the activation maps mean: ``colours`` from ``least`` to ``most``."""
+
+    colours: tuple[str, ...]
+    least: str
+    most: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class View:
     """A case as one model sees it: ``figure`` is its probability or score, if any; ``overlay`` a JPEG, if there is."""
 
@@ -166,13 +211,28 @@ class View:
 
 @dataclass(frozen=True)
 class Case:
-    """An image of the error analysis: ``picture`` is a JPEG, None where there is no thumbnail."""
+    """An image of the error analysis; a reader may filter by outcome, by who was wrong and by subgroup.
+
+    Attributes:
+        image: its name.
+        patient: whose it is.
+        truth: the class that it shows.
+        subgroups: name and value of each.
+        outcome: what the models' errors amount to.
+        verdict: who was wrong, in words.
+        views: the image as each model sees it.
+        certainty: of the surest wrong model, 0 … 1.
+        picture: a JPEG; None where there is no thumbnail.
+    """
 
     image: str
+    patient: str
     truth: str
-    facts: tuple[tuple[str, str], ...]
+    subgroups: tuple[tuple[str, str], ...]
+    outcome: Outcome
     verdict: str
     views: tuple[View, ...]
+    certainty: float = 0.0
     picture: bytes | None = None
 
 
@@ -185,7 +245,73 @@ class Gallery:
     caption: str
 
 
-Block: TypeAlias = Text | Heading | Bullets | Terms | Table | Matrices | Plots | Flow | Gallery
+@dataclass(frozen=True)
+class Reckoned:
+    """A figure of the explorer: ``value`` in full precision, None where there is none, and ``text`` as it is shown."""
+
+    value: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Explored:
+    """A model in the explorer.
+
+    Attributes:
+        task: its name.
+        model: its number, for its colour.
+        threshold: that was recorded.
+        origin: where that comes from, in a few words.
+        lowest: least threshold that the slider reaches.
+        highest: largest threshold that the slider reaches.
+        scores: little-endian float64[m], of the images with a result, falling: of the positive class.
+        truth: m bits, the first one lowest: whether the image shows the positive class.
+        without_result: images without a result: of the positive class, of the others.
+        figures: at the recorded threshold, name → figure.
+    """
+
+    task: str
+    model: int
+    threshold: float
+    origin: str
+    lowest: float
+    highest: float
+    scores: bytes
+    truth: bytes
+    without_result: tuple[int, int]
+    figures: Mapping[str, Reckoned]
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """What other thresholds and another prevalence would give; for screens alone.
+
+    Attributes:
+        title: above it.
+        name: unique within the report, for links.
+        set: whose images.
+        where: the set's name in a sentence.
+        positive: the class that is detected.
+        models: side by side.
+        own: the set's own prevalence; None where the models were tested on images that differ in it.
+        stated: the prevalence that was stated for the report, if one was.
+        notes: what to know of it.
+    """
+
+    title: str
+    name: str
+    set: str
+    where: str
+    positive: str
+    models: tuple[Explored, ...]
+    own: float | None
+    stated: float | None
+    notes: tuple[str, ...]
+
+
+Block: TypeAlias = (
+    Text | Heading | Bullets | Terms | Table | Matrices | Plots | Pictures | Flow | ColourBar | Gallery | Explorer
+)
 
 
 @dataclass(frozen=True)
@@ -198,14 +324,36 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Logo:
+    """The institution's logo: a file of ``media_type`` (PNG, JPEG, SVG)."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
 class TitleBlock:
-    """What stands above everything."""
+    """What stands above everything.
+
+    Attributes:
+        created: when the results were finished, ISO 8601; ``date`` as one writes it.
+        made_with: the program and its version.
+        subtitle: what the report is of, on the cover.
+        facts: what was compared and on whom, on the cover.
+        notice: what the report is not.
+        logo: of the institution, if there is one.
+    """
 
     title: str
     authors: tuple[str, ...]
     institution: str | None
     date: str
+    created: str
     made_with: str
+    subtitle: str
+    facts: tuple[tuple[str, str], ...]
+    notice: str
+    logo: Logo | None = None
 
 
 @dataclass(frozen=True)
@@ -216,3 +364,33 @@ class Report:
     sections: tuple[Section, ...]
     models: tuple[str, ...]
     language: str = "en"
+
+
+def on_paper(report: Report) -> Report:
+    """Leave out what needs a screen, and the chapters in which nothing else stands."""
+    kept = (
+        replace(section, blocks=tuple(block for block in section.blocks if not isinstance(block, Explorer)))
+        for section in report.sections
+    )
+    return replace(report, sections=tuple(section for section in kept if section.blocks))
+
+
+def on_pages(report: Report) -> Report:
+    """Cut off the tables of which a page shows the first rows alone, and say so below them."""
+    return replace(report, sections=tuple(_on_pages(section) for section in report.sections))
+
+
+def _on_pages(section: Section) -> Section:
+    return replace(
+        section, blocks=tuple(_cut(block) if isinstance(block, Table) else block for block in section.blocks)
+    )
+
+
+def _cut(table: Table) -> Table:
+    if table.most is None or len(table.rows) <= table.most:
+        return table
+    note = (
+        f"The first {table.most:,} of {len(table.rows):,} rows; comparison_report.txt, report.json and the CSV tables "
+        "have all of them."
+    )
+    return replace(table, rows=table.rows[: table.most], notes=(*table.notes, note))

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cxrkit import discovery, environment
-from cxrkit.api import Scale
+from cxrkit.api import Predictions, Scale
 from cxrkit.config.base import valid_name
 from cxrkit.config.columns import wrong_columns, wrong_label_columns
 from cxrkit.config.schema import Configuration, EvaluationTable, TaskTable, ThresholdTable
@@ -21,6 +21,7 @@ from cxrkit.rundir import RunDirectory
 
 TEST = "test"
 CONVENTIONAL = 0.5
+NO_TABLES = frozenset({".html", ".json", ".log", ".md", ".pdf", ".toml", ".zip"})
 
 
 def are_predictions(paths: Sequence[Path]) -> bool:
@@ -42,7 +43,16 @@ def are_predictions(paths: Sequence[Path]) -> bool:
             f"{paths[files.index(True)]}: is a file beside run directories, give either prediction files or run "
             "directories"
         )
+    problems = [_no_table(path) for path in paths if path.suffix.lower() in NO_TABLES] if all(files) else []
+    if problems:
+        raise InputError(*problems)
     return all(files)
+
+
+def _no_table(path: Path) -> str:
+    near = RunDirectory.near(path)
+    meant = f", did you mean the run directory {near}?" if near else ""
+    return f"{path}: is no CSV of predictions{meant or ', one or a run directory is needed'}"
 
 
 def open_runs(paths: Sequence[Path], warn: Callable[[str], None]) -> list[RunDirectory]:
@@ -60,11 +70,17 @@ def open_runs(paths: Sequence[Path], warn: Callable[[str], None]) -> list[RunDir
     if doubled:
         raise InputError(*(f"{path}: is given twice, once is enough" for path in sorted(doubled)))
     for run in runs:
-        if not all(
-            _is_evaluated(run, task) for task, state in RunInfo.read(run.info).tasks.items() if state == "finished"
-        ):
+        finished = [task for task, state in RunInfo.read(run.info).tasks.items() if state == "finished"]
+        _check_complete(run, finished)
+        if not all(_is_evaluated(run, task) for task in finished):
             _evaluate(run, warn)
     return runs
+
+
+def _check_complete(run: RunDirectory, finished: Sequence[str]) -> None:
+    lost = [run.task(task).info for task in finished if not run.task(task).info.is_file()]
+    if lost:
+        raise InputError(*(f"{path}: is missing, so the run is incomplete, copy the whole folder" for path in lost))
 
 
 @dataclass(frozen=True)
@@ -107,7 +123,7 @@ def from_predictions(
     _check_options(reading)
     named = _named(files)
     tables = [_task(name, path, reading.labels, reading) for name, path in named.items()]
-    found = importing.read_tasks(tables, reading.positive)
+    found = _read(tables, reading)
     scales = {name: sets[TEST].scale for name, sets in found.items()}
     _check_threshold({path: scales[name] for name, path in named.items()}, reading.threshold)
     run = RunDirectory(directory)
@@ -121,6 +137,19 @@ def from_predictions(
     )
     _evaluate(run, warn)
     return run
+
+
+def _read(tables: Sequence[TaskTable], reading: Reading) -> Mapping[str, Mapping[str, Predictions]]:
+    """Read the files; where columns are missing, say how to tell what a file calls them."""
+    try:
+        return importing.read_tasks(tables, reading.positive)
+    except InputError as error:
+        if not any('column "' in problem and '" is missing' in problem for problem in error.problems):
+            raise
+        hint = "--column: says what a file calls a column, as image=sop_uid"
+        if len(tables) > 1:
+            hint += "; files that differ in it need cxrkit run and a TOML with columns for each task"
+        raise InputError(*error.problems, hint) from None
 
 
 def _task(name: str, file: Path, labels: Path | None, reading: Reading) -> TaskTable:

@@ -1,5 +1,7 @@
 """Sentences that several chapters share: thresholds, comparisons, models, the set that was tested."""
 
+from collections.abc import Sequence
+
 from cxrkit.evaluation.differences import SAME_RANKING
 from cxrkit.records import ComparisonRecord, Record, ThresholdRecord
 from cxrkit.report import wording
@@ -30,6 +32,19 @@ def observed_prevalence(results: Results, set_name: str) -> float | None:
     return next((one.value for task in results.tasks if (one := task.figure("prevalence", set_name))), None)
 
 
+def class_sizes(tasks: Sequence[TaskResult], set_name: str) -> tuple[int, int] | None:
+    """Count the images with and without the disease in a set; None where the models were tested on different ones."""
+    found = {
+        (one.n, round(one.n * one.value))
+        for task in tasks
+        if (one := task.figure("prevalence", set_name)) and one.value is not None
+    }
+    if len(found) != 1:
+        return None
+    (whole, positive), *_ = found
+    return positive, whole - positive
+
+
 def stated_prevalence(results: Results, set_name: str) -> float | None:
     """Find the prevalence that was stated for predictive values and utility."""
     return next((one.prevalence for task in results.tasks if (one := task.at_prevalence("ppv", set_name))), None)
@@ -41,8 +56,8 @@ def is_few(record: Record) -> bool:
     return fewest < FEW
 
 
-def threshold_origin(threshold: ThresholdRecord) -> str:
-    """Say in a few words where a threshold comes from."""
+def threshold_origin(threshold: ThresholdRecord, unit: str = "image") -> str:
+    """Say in a few words where a threshold comes from; ``unit`` is what was counted, images or patients."""
     if threshold.rule == "fixed":
         if threshold.value == CONVENTIONAL:
             return "the conventional 0.5, not chosen on data"
@@ -53,9 +68,17 @@ def threshold_origin(threshold: ThresholdRecord) -> str:
         "specificity": f"for a specificity of at least {_target(threshold)}",
         "cost": "for the least cost of errors",
     }[threshold.rule]
-    where = "validation" if threshold.set in {"val", None} else threshold.set
-    images = f"{wording.counted(threshold.n, 'image')} of the " if threshold.n else "the "
-    return f"chosen on {images}{where} set {aim}"
+    images = f"{wording.counted(threshold.n, unit)} of the " if threshold.n else "the "
+    return f"chosen on {images}{_chosen_on(threshold)} set {aim}"
+
+
+def threshold_origin_short(threshold: ThresholdRecord) -> str:
+    """Say in two or three words where a threshold comes from."""
+    return "fixed beforehand" if threshold.rule == "fixed" else f"chosen on {_chosen_on(threshold)}"
+
+
+def _chosen_on(threshold: ThresholdRecord) -> str:
+    return "validation" if threshold.set in {"val", None} else str(threshold.set)
 
 
 def threshold_value(threshold: ThresholdRecord) -> str:
@@ -97,7 +120,7 @@ def thresholds_short(results: Results) -> str | None:
     for task, threshold in known:
         bounds = wording.threshold_bounds(threshold)
         told.append(f"{task.name} {wording.threshold(threshold.value)}" + (f" ({bounds})" if bounds else ""))
-    where = {"fixed beforehand" if threshold.rule == "fixed" else "chosen on validation" for _, threshold in known}
+    where = {threshold_origin_short(threshold) for _, threshold in known}
     own = " with their own intervals" if any(threshold.low is not None for _, threshold in known) else ""
     return f"Thresholds{own}: {wording.listed(told)}; {wording.listed(sorted(where))}."
 
@@ -200,13 +223,15 @@ def verdict(record: ComparisonRecord) -> str:
 
 
 def population(results: Results, set_name: str = TEST) -> str:
-    """Say on how many images of how many patients the models were tested, and how many show the finding."""
+    """Say, without a full stop, on how many images of how many patients the models were tested and what they show."""
     sizes = {_size(task, set_name) for task in results.tasks} - {None}
     if len(sizes) != 1:
-        return "The models were tested on different images, so their figures cannot be set against each other."
+        return "The models were tested on different images, so their figures cannot be set against each other"
     images, patients = next(iter(size for size in sizes if size))
     prevalence = next((record for task in results.tasks if (record := task.figure("prevalence", set_name))), None)
-    share = f"; {wording.number(prevalence.value, 'prevalence')} of them show {results.positive}" if prevalence else ""
+    share = ""
+    if prevalence:
+        share = f"; {wording.number(prevalence.value, 'prevalence')} of the images show {results.positive}"
     of_whom = f" of {wording.counted(patients, 'patient')}"
     if images == patients:
         of_whom = ", each counted as a patient of its own"

@@ -1,11 +1,12 @@
 """Reads finished run directories into what the report is made from; what an older or partial run lacks is left out."""
 
-import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cxrkit.errors import InputError
+from cxrkit.evaluation import hints
 from cxrkit.records import (
     CamChecks,
     CamIndex,
@@ -20,10 +21,12 @@ from cxrkit.records import (
     TaskInfo,
     Timing,
 )
-from cxrkit.report.results import Results, SeedResult, Source, TaskResult, Unfinished, as_number
+from cxrkit.report.results import Results, SeedResult, Source, TaskResult, Unfinished
 from cxrkit.rundir import RunDirectory, SeedDirectory, TaskDirectory
 
 Kind = TypeVar("Kind", bound=Document)
+FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:[\\/]|/)(?:[^\s/\\:\"']+[\\/])+(?=[^\s/\\])")
+"""The folders of an absolute path, of any system."""
 
 
 def read(runs: Sequence[RunDirectory]) -> Results:
@@ -32,27 +35,26 @@ def read(runs: Sequence[RunDirectory]) -> Results:
     Raises:
         InputError: a file is missing or not of its form, no task has finished, or the runs detect different classes.
     """
-    sources = tuple(_source(run) for run in runs)
+    sources = tuple(_source(name, run) for name, run in zip(_names(runs), runs, strict=True))
     tasks: list[TaskResult] = []
     unfinished: list[Unfinished] = []
     names = [name for source in sources for name in source.info.tasks]
-    labels = _labels(sources)
     for number, source in enumerate(sources):
         for name, state in source.info.tasks.items():
-            shown = name if names.count(name) == 1 else f"{labels[number]}/{name}"
+            shown = name if names.count(name) == 1 else f"{source.name}/{name}"
             info = _if_there(TaskInfo, source.run.task(name).info)
             if info is None or info.state != "finished":
                 reason = (info.failure if info else None) or f"the task is {state}"
-                unfinished.append(Unfinished(shown, info.state if info else state, reason))
+                unfinished.append(Unfinished(shown, info.state if info else state, without_folders(reason)))
             else:
                 tasks.append(_task(shown, len(tasks), number, source.run.task(name), info))
     _check(runs, tasks)
     return Results(sources, tuple(tasks), tuple(unfinished))
 
 
-def _labels(sources: Sequence[Source]) -> list[str]:
+def _names(runs: Sequence[RunDirectory]) -> list[str]:
     """Name the runs after their folders, or number them where these are alike."""
-    names = [source.run.root.resolve().name for source in sources]
+    names = [run.root.resolve().name for run in runs]
     return names if len(set(names)) == len(names) else [f"run {place}" for place in range(1, len(names) + 1)]
 
 
@@ -68,8 +70,23 @@ def _check(runs: Sequence[RunDirectory], tasks: Sequence[TaskResult]) -> None:
             )
 
 
-def _source(run: RunDirectory) -> Source:
+def without_folders(text: str) -> str:
+    """Leave of each absolute path in a text the file's name: where it lies on this machine is no reader's business."""
+    return FOLDERS.sub("", text)
+
+
+def _without_folders(value: Any) -> Any:
+    """Do the same with every text among options."""
+    if isinstance(value, str):
+        return without_folders(value)
+    if isinstance(value, dict):
+        return {key: _without_folders(one) for key, one in value.items()}
+    return [_without_folders(one) for one in value] if isinstance(value, list) else value
+
+
+def _source(name: str, run: RunDirectory) -> Source:
     return Source(
+        name=name,
         run=run,
         info=RunInfo.read(run.info),
         comparison=_if_there(Comparison, run.comparison),
@@ -89,7 +106,7 @@ def _task(name: str, number: int, source: int, directory: TaskDirectory, info: T
         number=number,
         source=source,
         directory=directory,
-        info=info,
+        info=info.model_copy(update={"options": _without_folders(info.options)}),
         metrics=Metrics.read(directory.metrics),
         seeds=tuple(_seed(seed, directory.seed(seed)) for seed in info.seeds),
         cam=_if_there(CamIndex, directory.cam / "index.json"),
@@ -100,14 +117,7 @@ def _task(name: str, number: int, source: int, directory: TaskDirectory, info: T
 def _seed(seed: int, directory: SeedDirectory) -> SeedResult:
     return SeedResult(
         seed=seed,
-        history=_history(directory),
+        history=hints.history(directory),
         timing=_if_there(Timing, directory.timing),
         model=_if_there(ModelInfo, directory.model_info),
     )
-
-
-def _history(directory: SeedDirectory) -> tuple[dict[str, float], ...]:
-    if not directory.history.is_file():
-        return ()
-    with directory.history.open(encoding="utf-8", newline="") as file:
-        return tuple({name: as_number(value) for name, value in row.items()} for row in csv.DictReader(file))

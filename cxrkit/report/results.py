@@ -71,6 +71,10 @@ class TaskResult:
     checks: CamChecks | None = None
 
     @cached_property
+    def _read(self) -> dict[str, Predictions]:
+        return {}
+
+    @cached_property
     def _figures(self) -> dict[tuple[object, ...], Record]:
         """The figures of all images as they were taken; those of subgroups and changed images are asked for apart."""
         found: dict[tuple[object, ...], Record] = {}
@@ -120,14 +124,16 @@ class TaskResult:
         return next((one for one in self.metrics.confusion if one.set == set_name and one.condition is None), None)
 
     def predictions(self, set_name: str = TEST) -> Predictions:
-        """Read the task's predictions of a set."""
-        return predictions.read(
-            self.directory.predictions(set_name),
-            task=self.name,
-            set_name=set_name,
-            class_names=self.metrics.class_names,
-            positive=self.metrics.positive,
-        )
+        """Read the task's predictions of a set; several chapters ask for them, and a large file takes its time."""
+        if set_name not in self._read:
+            self._read[set_name] = predictions.read(
+                self.directory.predictions(set_name),
+                task=self.name,
+                set_name=set_name,
+                class_names=self.metrics.class_names,
+                positive=self.metrics.positive,
+            )
+        return self._read[set_name]
 
     def curve(self, set_name: str, kind: str) -> dict[str, list[float]] | None:
         """Read a curve's columns (``roc``, ``pr``, ``calibration``, …); None where there is none."""
@@ -150,8 +156,9 @@ class Unfinished:
 
 @dataclass(frozen=True)
 class Source:
-    """A run directory with what it says about itself."""
+    """A run directory with what it says about itself; ``name`` tells it from the report's other runs."""
 
+    name: str
     run: RunDirectory
     info: RunInfo
     comparison: Comparison | None

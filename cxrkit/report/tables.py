@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cxrkit.records import Estimate, Record
+from cxrkit.records import Estimate, Record, ThresholdRecord
 from cxrkit.report import wording
 from cxrkit.report.content import FEW_MARK, Cell, Column, Table
 from cxrkit.report.phrases import (
@@ -26,7 +26,7 @@ EFFECT = re.compile(r", design effect ([\d.]+)")  # in an interval's method; twi
 MARKED = (
     "▲ better than at least one other model and worse than none, each time by an interval of the difference that "
     "excludes 0 (and, for the primary figure, after Holm's correction); where nothing is marked, no difference was "
-    "shown or none was tested."
+    "shown or none was tested. Each model decides at its own threshold: sensitivity can be bought with specificity."
 )
 
 
@@ -53,6 +53,11 @@ def estimate_cell(estimate: Estimate | None, metric: str) -> Cell:
         return Cell(wording.NONE)
     bounds = wording.bounds(estimate.low, estimate.high, metric)
     return Cell(wording.number(estimate.value, metric), bounds, few=estimate.n_patients < FEW)
+
+
+def threshold_cell(threshold: ThresholdRecord) -> Cell:
+    """Show a threshold with its own interval."""
+    return Cell(wording.threshold(threshold.value), wording.threshold_bounds(threshold))
 
 
 def explained(table: Table) -> Table:
@@ -116,21 +121,21 @@ def _threshold_row(results: Results) -> tuple[tuple[Cell, ...], ...]:
     """Make the row of the thresholds; none where no model has one to tell of."""
     if not with_thresholds(results):
         return ()
-    return ((Cell("Threshold"), *(_threshold_cell(task) for task in results.tasks)),)
+    return ((Cell("Threshold"), *(_threshold_of(task) for task in results.tasks)),)
 
 
 def _with_thresholds(results: Results, table: Table) -> Table:
     if not with_thresholds(results):
         return table
-    rows = tuple((*row, _threshold_cell(task)) for row, task in zip(table.rows, results.tasks, strict=True))
+    rows = tuple((*row, _threshold_of(task)) for row, task in zip(table.rows, results.tasks, strict=True))
     return replace(table, columns=(*table.columns, Column("Threshold")), rows=rows)
 
 
-def _threshold_cell(task: TaskResult) -> Cell:
+def _threshold_of(task: TaskResult) -> Cell:
     threshold = task.info.threshold
     if threshold is None or task.info.scale == "decision":
         return Cell(wording.NONE)
-    return Cell(wording.threshold(threshold.value), wording.threshold_bounds(threshold))
+    return threshold_cell(threshold)
 
 
 def model_cell(task: TaskResult) -> Cell:
@@ -143,7 +148,7 @@ def _by_model(results: Results, set_name: str, metrics: Sequence[str], caption: 
     rows = tuple(
         (model_cell(task), *(_cell(results, task, metric, set_name) for metric in metrics)) for task in results.tasks
     )
-    return Table(caption, columns, rows, small=True)
+    return Table(caption, columns, rows, small=True, sortable=True)
 
 
 def _row_name(results: Results, metric: str) -> str:

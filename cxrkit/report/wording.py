@@ -1,7 +1,7 @@
 """How figures are put into words: percent, intervals, differences, p values, names."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cxrkit.records import ChangeRecord, ComparisonRecord, Record, ThresholdRecord
 
@@ -71,6 +71,16 @@ SUFFIXES = {"_complete_cases": "complete cases", "_independent": "assuming indep
 PER_THOUSAND = "_per_1000"
 
 
+def capitalised(text: str) -> str:
+    """Begin a text with a capital letter and leave the rest as it is, names among it."""
+    return text[:1].upper() + text[1:]
+
+
+def unfolded(text: str) -> str:
+    """Make one line of a text that is written over several."""
+    return " ".join(text.split())
+
+
 def label(metric: str) -> str:
     """Name a figure as the field does."""
     for suffix, told in SUFFIXES.items():
@@ -83,6 +93,12 @@ def inside(metric: str) -> str:
     """Name a figure inside a sentence: abbreviations stay capital."""
     name = label(metric)
     return name if name[:2].isupper() or name.startswith(("F1", "LR", "Brier")) else name[0].lower() + name[1:]
+
+
+def with_article(metric: str) -> str:
+    """Name a figure inside a sentence with its article: ``an AUC``, ``a sensitivity``."""
+    name = inside(metric)
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def is_percent(metric: str) -> bool:
@@ -222,6 +238,12 @@ def date(iso: str) -> str:
     """Write an ISO time as a date: ``22 November 2026``."""
     moment = datetime.fromisoformat(iso)
     return f"{moment.day} {moment:%B %Y}"
+
+
+def moment(iso: str) -> str:
+    """Write an ISO time as date and time: ``22 November 2026, 14:05 UTC``."""
+    at = datetime.fromisoformat(iso).astimezone(UTC)
+    return f"{date(at.isoformat())}, {at:%H:%M} UTC"
 
 
 def threshold(value: float) -> str:

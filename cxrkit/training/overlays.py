@@ -1,17 +1,15 @@
 """Draw an activation map where it belongs: on the part of the whole image that the network saw."""
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from cxrkit.overlay_colours import blend
 from cxrkit.records import Preprocessing
 
 LONGER_SIDE = 320  # pixels, as the thumbnails of the same images
-OPACITY = 0.65  # of the map where it is strongest
-COLOUR_MAP = "inferno"  # perceptually uniform, also in grey and for the colour-blind
 BORDER = (120, 190, 255)  # the one colour that neither the map nor the image has
 
 Map = NDArray[np.float32]
@@ -56,10 +54,7 @@ def draw(grey: NDArray[np.uint8], activation: Map, box: Box) -> Image.Image:
     image = Image.fromarray(grey)
     image.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
     placed = _placed(activation, _scaled(box, image.width / grey.shape[1], image.height / grey.shape[0]), image.size)
-    alpha = OPACITY * placed[..., None]
-    colours = _colours()[np.round(placed * 255).astype(np.uint8)]
-    mixed = (1 - alpha) * np.asarray(image)[..., None] + alpha * colours
-    drawn = Image.fromarray(np.round(mixed).astype(np.uint8))
+    drawn = Image.fromarray(blend(np.asarray(image), placed))
     left, top, right, bottom = _pixels(_scaled(box, image.width / grey.shape[1], image.height / grey.shape[0]))
     ImageDraw.Draw(drawn).rectangle((left, top, right - 1, bottom - 1), outline=BORDER)
     return drawn
@@ -86,11 +81,3 @@ def _scaled(box: Box, x: float, y: float) -> Box:
 def _pixels(box: Box) -> tuple[int, int, int, int]:
     left, top = round(box.left), round(box.top)
     return left, top, max(round(box.right), left + 1), max(round(box.bottom), top + 1)
-
-
-@cache
-def _colours() -> NDArray[np.float64]:
-    """Look up the colour map, float64[256, 3] in 0 … 255."""
-    import matplotlib as mpl
-
-    return np.asarray(mpl.colormaps[COLOUR_MAP](np.linspace(0, 1, 256)))[:, :3] * 255

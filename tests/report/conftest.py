@@ -1,9 +1,12 @@
 """A finished run directory such as a real run leaves: two trained tasks, written through the real record models."""
 
+import csv
 import re
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,7 +95,10 @@ class Page(HTMLParser):
         return [*self._inside(tag)]
 
     def _inside(self, tag):
-        return [" ".join(match.split()) for match in re.findall(rf"<{tag}>(.*?)</{tag}>", self.rawdata_, re.DOTALL)]
+        return [
+            " ".join(match.split())
+            for match in re.findall(rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", self.rawdata_, re.DOTALL)
+        ]
 
 
 def read_page(path):
@@ -118,13 +124,14 @@ def build(
     cams: bool = True,
     report: Mapping[str, object] | None = None,
     rename: Callable[[str], str] = str,
+    mark: Callable[[str], str] = str,
     prevalence: float | None = 0.1,
     seed: int = 0,
 ) -> RunDirectory:
     """Write a run directory: images by patient, predictions of each skill, everything that training would leave."""
     run = RunDirectory(root)
     rng = np.random.default_rng(seed)
-    sets = {name: _images(rng, name, size, classes, rename) for name, size in SIZES.items()}
+    sets = {name: _images(rng, name, size, classes, rename, mark) for name, size in SIZES.items()}
     _write_manifest(run, sets, classes)
     for number, (task, ability) in enumerate(skill.items()):
         _write_task(run.task(task), number, ability, sets, classes, rng, trained=trained)
@@ -139,7 +146,7 @@ def build(
     return run
 
 
-def _images(rng, split, size, classes, rename):
+def _images(rng, split, size, classes, rename, mark):
     """Make rows of image, patient, label and pathogen: a third of the patients have several images."""
     rows = []
     patient = 0
@@ -151,18 +158,19 @@ def _images(rng, split, size, classes, rename):
         for picture in range(int(rng.integers(1, 4)) if rng.random() < 0.3 else 1):
             stem = f"{key}-{picture:04d}" if label == 0 else f"person{patient}_{pathogen}_{picture}"
             image = f"{split}/{classes[label]}/{stem}.jpeg"
-            rows.append((rename(image), f"{split}-{key}", label, pathogen))
+            rows.append((rename(image), mark(f"{split}-{key}"), label, mark(pathogen)))
     return rows[:size]
 
 
 def _write_manifest(run, sets, classes):
-    lines = ["image,split,label,patient,pathogen,sha256,width,height,excluded"]
+    text = StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    table.writerow(("image", "split", "label", "patient", "pathogen", "sha256", "width", "height", "excluded"))
     for split, rows in sets.items():
         for image, patient, label, pathogen in rows:
-            cells = (image, split, classes[label], patient, pathogen, digest(image), "1200", "900", "")
-            lines.append(",".join(f'"{cell}"' for cell in cells))
-    lines.append("test/NORMAL/broken.jpeg,test,NORMAL,,,,0,0,truncated file")
-    write_text(run.manifest, "\n".join(lines) + "\n")
+            table.writerow((image, split, classes[label], patient, pathogen, digest(image), "1200", "900", ""))
+    table.writerow(("test/NORMAL/broken.jpeg", "test", "NORMAL", "", "", "", "0", "0", "truncated file"))
+    write_text(run.manifest, text.getvalue())
 
 
 def _write_task(directory: TaskDirectory, number, ability, sets, classes, rng, *, trained):
@@ -331,3 +339,34 @@ def _overlay(number):
     return np.stack([grey * (1 - heat) + 255 * heat, grey * (1 - heat) + 120 * heat, grey * (1 - heat)], axis=2).astype(
         np.uint8
     )
+
+
+HOSTILE = """<img src=x onerror=alert(1)> $\\alpha$ \\input{x} % "'& {{ 7*7 }}"""
+
+
+@pytest.fixture(scope="session")
+def hostile_run(make_run: MakeRun) -> SimpleNamespace:
+    """A run whose names hold markup, commands and control characters, or are long; and these names."""
+    ending = f"{HOSTILE}\n\t\x1b[31m\u202etxt\u2028."
+    script = "</script><script>alert(2)</script>"
+    names = {
+        "task": f"{HOSTILE}\n\u202e",
+        "second": "=1+1 | `rm -r` # [bold]x ^_~",
+        "classes": (f"well {script}", f"sick {ending} {'x' * 80}"),
+        "report": {"title": f"Title {ending}", "authors": [f"Author {ending}"], "institution": f"House {ending}"},
+        "failed": {f"failed {HOSTILE}": f"Reason {ending}"},
+    }
+
+    def renamed(image: str) -> str:
+        long = "long" * 75 if digest(image) < "2" else ""
+        return image.replace(".jpeg", f" {HOSTILE}{long}\n.jpeg")
+
+    run = make_run(
+        skill={names["task"]: 1.7, names["second"]: 2.6},
+        classes=names["classes"],
+        report=names["report"] | {"intended_use": f"Use {ending}"},
+        rename=renamed,
+        mark=lambda name: f"{name} {ending}",
+        failed=names["failed"],
+    )
+    return SimpleNamespace(run=run, hostile=HOSTILE, **names)

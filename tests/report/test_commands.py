@@ -149,9 +149,14 @@ def test_options_of_labels_mean_nothing_without_a_file_of_them(tmp_path):
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: does not exist, a run directory or a CSV of predictions is needed"),
-        (["empty"], "empty: no run directory, one holds a run.json"),
+        (["empty"], "empty: is no run directory, as it holds no run.json\n"),
+        (["above"], "above: is no run directory, as it holds no run.json, did you mean above/run?"),
+        (["above/run/report.pdf"], "above/run/report.pdf: is no CSV of predictions, did you mean the run directory"),
+        (["paper.pdf"], "paper.pdf: is no CSV of predictions, one or a run directory is needed"),
         (["good.csv", "empty"], "good.csv: is a file beside run directories"),
         (["bad.csv"], 'column "image" is missing'),
+        (["bad.csv"], "--column: says what a file calls a column, as image=sop_uid\n"),
+        (["bad.csv", "good.csv"], "need cxrkit run and a TOML with columns for each task"),
         (["good.csv", "--threshold", "1.5"], "--threshold: 1.5 is no probability, and good.csv gives"),
         (["two words.csv"], "the file's name becomes the model's name"),
     ],
@@ -159,6 +164,9 @@ def test_options_of_labels_mean_nothing_without_a_file_of_them(tmp_path):
 def test_wrong_input_is_one_sentence_and_status_2(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "above" / "run").mkdir(parents=True)
+    for name in ("above/run/run.json", "above/run/report.pdf", "paper.pdf"):
+        (tmp_path / name).touch()
     predictions_file(tmp_path / "good.csv")
     predictions_file(tmp_path / "two words.csv")
     (tmp_path / "bad.csv").write_text("picture,label,p_PNEUMONIA\na,NORMAL,0.1\n", encoding="utf-8")
@@ -167,6 +175,24 @@ def test_wrong_input_is_one_sentence_and_status_2(tmp_path, monkeypatch, argumen
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "cxrkit-report").exists()
+
+
+def test_figures_of_a_file_or_of_nothing_are_refused(tmp_path):
+    file = predictions_file(tmp_path / "one.csv")
+    for path, message in (
+        (file, "is a file, a run directory is needed"),
+        (tmp_path / "no", "no: does not exist, a run"),
+    ):
+        done = call("plot", path)
+        assert done.exit_code == 2
+        assert message in done.stderr
+
+
+def test_a_run_whose_tasks_were_not_copied_is_incomplete(tmp_path, finished_run):
+    (tmp_path / "run.json").write_bytes(finished_run.info.read_bytes())
+    done = call("report", tmp_path)
+    assert done.exit_code == 2
+    assert "task.json: is missing, so the run is incomplete, copy the whole folder" in done.stderr
 
 
 def test_options_of_prediction_files_are_refused_for_runs(finished_run):
@@ -292,6 +318,7 @@ def test_an_unusable_temporary_folder_costs_the_pdf_alone(finished_run, tmp_path
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["comparison_report.txt", "report.html"]
 
 
+@pytest.mark.slow
 def test_without_harfbuzz_subset_the_pdf_is_written_by_the_slower_way(finished_run, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(dedent(NO_HARFBUZZ_SUBSET), encoding="utf-8")
     arguments = ("--output", tmp_path / "out", "--format", "pdf")

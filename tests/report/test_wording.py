@@ -66,6 +66,27 @@ def test_a_threshold_s_origin_is_told(threshold, expected):
     assert expected in phrases.threshold_origin(ThresholdRecord(**threshold))
 
 
+def test_a_threshold_s_short_origin_names_the_set_that_chose_it():
+    fixed, val, other = (
+        ThresholdRecord(value=0.4, rule=rule, set=name)
+        for rule, name in (("fixed", None), ("youden", "val"), ("youden", "tuning"))
+    )
+    told = [phrases.threshold_origin_short(one) for one in (fixed, val, other)]
+    assert told == ["fixed beforehand", "chosen on validation", "chosen on tuning"]
+
+
+def test_a_text_begins_with_a_capital_and_keeps_the_names_in_it():
+    assert wording.capitalised("external set Montgomery") == "External set Montgomery"
+    assert wording.capitalised("") == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"), [("roc_auc", "an AUC"), ("accuracy", "an accuracy"), ("sensitivity", "a sensitivity")]
+)
+def test_a_figure_has_its_article(metric, expected):
+    assert wording.with_article(metric) == expected
+
+
 def test_a_verdict_names_the_better_model_where_the_interval_excludes_0():
     assert phrases.verdict(compared()).startswith("b is better than a by AUC")
 

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from pypdf import PdfReader
 
 from cxrkit.errors import InputError
 from cxrkit.records import Comparison, Metrics, RunInfo, TaskInfo
-from cxrkit.report import html, write
+from cxrkit.report import write
 from cxrkit.report.compose import compose
+from cxrkit.report.formats import html
 from cxrkit.report.reading import read
 
 SECTIONS = [
@@ -27,17 +27,20 @@ SECTIONS = [
     "Models",
     "Training",
     "Computing and versions",
-    "Limitations",
+    "Intended use and limitations",
     "Glossary",
+    "Appendix A: CLAIM 2024",
+    "Appendix B: STARD-AI",
+    "Appendix C: TRIPOD+AI",
 ]
 
 
 @pytest.fixture(scope="module")
 def written(finished_run, tmp_path_factory):
     output = tmp_path_factory.mktemp("report")
-    paths, warnings = write([finished_run], output, ("html", "pdf", "txt"), strict_pdf=True)
+    paths, warnings = write([finished_run], output, ("html", "txt"), strict_pdf=True)
     assert warnings == []
-    return SimpleNamespace(run=finished_run, html=paths[0], pdf=paths[1], txt=paths[2])
+    return SimpleNamespace(run=finished_run, html=paths[0], txt=paths[1])
 
 
 @pytest.fixture(scope="module")
@@ -45,31 +48,15 @@ def page(written, page_of):
     return page_of(written.html)
 
 
-@pytest.fixture(scope="module")
-def pdf(written):
-    return PdfReader(written.pdf)
-
-
 def test_the_files_are_named_as_promised(written):
-    assert [path.name for path in (written.html, written.pdf, written.txt)] == [
-        "report.html",
-        "report.pdf",
-        "comparison_report.txt",
-    ]
+    assert [path.name for path in (written.html, written.txt)] == ["report.html", "comparison_report.txt"]
 
 
-def test_every_format_has_every_section_in_order(written, page, pdf):
+def test_every_format_has_every_section_in_order(written, page):
     assert page.headings("h2") == SECTIONS
     text = written.txt.read_text(encoding="utf-8")
     places = [text.index(f"\n{title.upper()}\n=") for title in SECTIONS]
     assert places == sorted(places)
-    bookmarks = [entry.title for entry in flat(pdf.outline)]
-    assert [title for title in bookmarks if title in SECTIONS] == SECTIONS
-
-
-def flat(outline):
-    for entry in outline:
-        yield from flat(entry) if isinstance(entry, list) else [entry]
 
 
 def test_html_is_balanced_and_asks_for_nothing_outside(page, written):
@@ -92,7 +79,7 @@ def test_html_follows_the_reader_s_theme_and_width(page, written):
     assert len(drawings) >= 5
     for drawing in drawings:
         assert "var(--" in drawing
-        assert "#0069a8" not in drawing  # a colour of the light theme would stay light in the dark
+        assert "#1f45b5" not in drawing  # a colour of the light theme would stay light in the dark
 
 
 def test_identifiers_are_unique(page):
@@ -259,44 +246,6 @@ def test_a_run_without_a_finished_task_is_an_input_error(make_run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_names_with_markup_are_shown_as_text(make_run, tmp_path, page_of):
-    evil = "<img src=x onerror=alert(1)>"
-    run = make_run(
-        classes=("NORMAL", "P<b>$x$&amp;"),
-        report={"title": f"Title {evil}", "authors": ["<script>alert(1)</script>"], "institution": "A & B"},
-        rename=lambda image: image.replace(".jpeg", f"{evil}.jpeg"),
-        failed={"broken": f"reason {evil}"},
-    )
-    (path, *_), _ = write([run], tmp_path, ("html", "pdf", "txt"), strict_pdf=True)
-    page = page_of(path)
-    assert "script" not in {tag for tag, _ in page.tags}
-    assert not [attributes for _, attributes in page.tags if "onerror" in attributes or attributes.get("src") == "x"]
-    assert f"Title {evil}" in page.text
-    assert page.text.count(f"{evil}.jpeg") > 24
-    assert "P<b>$x$&amp;" in page.text
-    assert PdfReader(tmp_path / "report.pdf").metadata.title == f"Title {evil}"
-
-
-def test_pdf_has_title_language_numbers_fonts_and_links(pdf):
-    assert pdf.metadata.title == "Comparison of chest X-ray classifiers"
-    assert pdf.root_object["/Lang"] == "en"
-    pages = [page.extract_text() for page in pdf.pages]
-    for number, text in enumerate(pages, start=1):
-        assert f"{number} / {len(pages)}" in text
-    assert all("Comparison of chest X-ray classifiers" in text for text in pages)
-    assert {tuple(round(float(side)) for side in page.mediabox[2:]) for page in pdf.pages} == {(595, 842)}
-    links = [link for page in pdf.pages for link in page.get("/Annots", []) if link.get_object()["/Subtype"] == "/Link"]
-    assert len(links) >= len(SECTIONS)
-
-
-def test_pdf_tells_the_same_figures(written, pdf):
-    text = " ".join(" ".join(page.extract_text().split()) for page in pdf.pages)
-    for name in ("scratch", "transfer"):
-        record = only(Metrics.read(written.run.task(name).metrics), "roc_auc")
-        assert f"{record.value:.3f}" in text
-        assert f"{record.low:.3f} to {record.high:.3f}" in text
-
-
 def test_text_is_at_most_100_columns_wide(written):
     lines = written.txt.read_text(encoding="utf-8").splitlines()
     assert max(map(len, lines)) <= 100
@@ -315,9 +264,9 @@ def test_text_is_at_most_100_columns_wide(written):
         "PNEUMONIA F1",
         "PNEUMONIA support",
         "Best validation epoch",
-        "Validation accuracy there",
-        "Training loss there",
-        "Validation loss there",
+        "Validation accuracy at that epoch",
+        "Training loss at that epoch",
+        "Validation loss at that epoch",
         "Training time",
     ],
 )

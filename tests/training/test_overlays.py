@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from cxrkit.overlay_colours import MIDDLE, bar
 from cxrkit.records import Preprocessing
 from cxrkit.training import overlays
 
@@ -93,3 +94,9 @@ def test_a_raw_map_has_sixteen_bits(tmp_path):
 
     read = np.asarray(Image.open(tmp_path / "raw.png")).astype(np.float64) / 65535
     assert read == pytest.approx(activation, abs=1 / 65535)
+
+
+def test_the_bar_of_the_report_has_the_colours_of_an_overlay_over_medium_grey():
+    ramp = np.tile(np.linspace(0, 1, 300, dtype=np.float32), (300, 1))
+    drawn = np.asarray(overlays.draw(np.full((300, 300), MIDDLE, np.uint8), ramp, overlays.Box(0, 0, 300, 300)))
+    assert np.abs(drawn[150, 1:-1].astype(int) - bar(300)[1:-1]).max() <= 1

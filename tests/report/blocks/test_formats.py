@@ -18,8 +18,11 @@ CHAPTERS = [
     "Models",
     "Training",
     "Computing and versions",
-    "Limitations",
+    "Intended use and limitations",
     "Glossary",
+    "Appendix A: CLAIM 2024",
+    "Appendix B: STARD-AI",
+    "Appendix C: TRIPOD+AI",
 ]
 
 

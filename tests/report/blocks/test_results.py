@@ -89,7 +89,7 @@ def test_heterogeneity_has_its_p_value_and_reaches_the_first_page_where_it_is_sm
     assert ["pathogen", "scratch", "Sensitivity", "7.13", "0.008"] in full.rows
     assert ["pathogen", "transfer", "Sensitivity", "8.13", "0.310"] in full.rows
     first_page = full.text[: full.text.index("SIDE BY SIDE ====")]
-    told = "Between the groups of pathogen differ, by exploratory tests of heterogeneity: sensitivity of scratch"
+    told = "Figures differ between the groups of pathogen (exploratory tests of heterogeneity): sensitivity of scratch"
     assert told in first_page
     assert "sensitivity of transfer" not in first_page[first_page.index(told) :]
 
@@ -97,8 +97,12 @@ def test_heterogeneity_has_its_p_value_and_reaches_the_first_page_where_it_is_sm
 def test_the_forest_plot_names_every_group_and_model(full):
     drawing = full.page.rawdata_[full.page.rawdata_.index('id="subgroups-0"') :]
     drawing = drawing[: drawing.index("</figure>")]
-    for label in ("all · scratch", "pathogen: virus · both", "AUC against all others", "Sensitivity, %"):
+    for label in ("All images, n = 240 images of", "pathogen: virus, n = ", "AUC against all others", "Sensitivity, %"):
         assert label in drawing
+    groups = drawing.count("pathogen: ", drawing.index("<svg")) + 1
+    assert groups > 2
+    for name in ("scratch", "transfer", "both"):
+        assert drawing.count(f">{name}<") == groups
 
 
 def test_the_first_page_answers_in_a_sentence_and_tells_differences_as_better_minus_worse(full):
@@ -107,7 +111,7 @@ def test_the_first_page_answers_in_a_sentence_and_tells_differences_as_better_mi
         r"(\w+) has the highest AUC on the test set, 0\.\d{3} \(95% interval .*?\): better than", first_page
     )
     differences = first_page[
-        first_page.index("Is the difference real:") : first_page.index("Are the stated goals met:")
+        first_page.index("Is the difference more than chance:") : first_page.index("Are the stated goals met:")
     ]
     assert re.search(r"is better than \w+ \(\+0\.\d{3}, \+0\.\d+ to \+0\.\d{3}; p", differences)
     assert "(\N{MINUS SIGN}" not in differences.split("no difference")[0]
