@@ -1,4 +1,4 @@
-"""``cxrkit data``: check, split and generate image folders."""
+"""``cxrkit data``: fetch, check, split and generate image folders."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from cxrkit.config.schema import DataTable
+    from cxrkit.data.download import Downloaded
+    from cxrkit.data.watching import Watch
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _groups = click.option(
@@ -23,7 +25,51 @@ _source = click.argument("source", type=click.Path(path_type=Path))
 
 @click.group(context_settings=_HELP)
 def command() -> None:
-    """Check, split and generate image folders."""
+    """Fetch, check, split and generate image folders."""
+
+
+@command.command()
+@click.argument("source", default="kaggle", metavar="[SOURCE]")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="New or empty folder.")
+@click.option("--sha256", metavar="HEX", help="Of the archive; checked before anything is extracted.")
+def download(source: str, output: Path, sha256: str | None) -> None:
+    """Fetch chest X-rays into DIR: checked, extracted safely, counted.
+
+    SOURCE is kaggle (the default: "Chest X-Ray Images (Pneumonia)", through kagglehub) or kaggle:OWNER/NAME; mendeley
+    (the original archive, 1.2 GB, needs no account); an http(s) address; or an archive at hand (zip, tar, tar.gz).
+
+    A transfer that broke or was interrupted goes on when the same command is given again; once DIR is complete, the
+    same command checks its files. DIR.download.json keeps where they came from and their SHA-256.
+    """
+    from cxrkit import discovery
+    from cxrkit.data.download import download as fetched_to
+    from cxrkit.data.origins import origin_of
+
+    origin = origin_of(source, sha256)
+    with _watch() as watch:
+        outcome = fetched_to(origin, output, discovery.load("cxrkit").datasets, watch)
+    _tell(outcome, output)
+
+
+def _tell(outcome: "Downloaded", output: Path) -> None:
+    record = outcome.record
+    was = "already there, and unchanged since it came" if outcome.already_there else "complete,"
+    click.echo(f"{output}: {was} from {record.source}")
+    if record.archive_sha256:
+        click.echo(f"SHA-256 of the archive: {record.archive_sha256}")
+    for split, labels in outcome.counts.items():
+        classes = ", ".join(f"{count:,} {label}" for label, count in labels.items())
+        click.echo(f"{split or 'no split'}: {classes}; {sum(labels.values()):,} images")
+    total = sum(sum(labels.values()) for labels in outcome.counts.values())
+    click.echo(f"all: {total:,} images{', as published' if outcome.differences == [] else ''}")
+    if record.junk or record.copies:
+        click.echo(f"left out: {record.junk:,} system files, {record.copies:,} nested copies")
+    if outcome.differences:
+        wanted = "not the published set of 5,856 images; here, and published in brackets"
+        click.echo(f"warning: {wanted}: {'; '.join(outcome.differences)}", err=True)
+    if outcome.lacking:
+        click.echo(f"warning: {outcome.lacking}", err=True)
+    click.echo(f"\nFor tasks.toml:\n\n{outcome.table}")
 
 
 @command.command()
@@ -139,3 +185,26 @@ def _progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int]
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _watch() -> "Iterator[Watch]":
+    """Show one bar for each thing that is done, of bytes; sentences stand above it, or alone where is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from cxrkit.data.watching import Watch
+
+    console = Console(stderr=True, highlight=False)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield Watch(show, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))

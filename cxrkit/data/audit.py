@@ -14,7 +14,7 @@ from cxrkit.data.drift import drift
 from cxrkit.data.inspection import Progress, inspected
 from cxrkit.data.manifest import SPLITS, Manifest, arranged
 from cxrkit.data.measures import described, measured, modes
-from cxrkit.data.sources import folder_of, index
+from cxrkit.data.sources import folder_of, index, need_folder
 from cxrkit.errors import InputError
 from cxrkit.records import Baseline, DataAudit, Exclusion, Shared
 from cxrkit.registry import Registry
@@ -40,6 +40,7 @@ def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress |
     """
     where = table.root or table.manifest or ""
     source = base / where
+    need_folder(table, source)
     frame = index(table, source, datasets)
     if not (frame["excluded"] == "").any():
         raise InputError(f"{where}: {_nothing(frame)}, allowed are train/ and test/ of class folders")

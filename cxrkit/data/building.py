@@ -14,7 +14,7 @@ from cxrkit.data.splitting import divided
 from cxrkit.errors import InputError, nearest
 from cxrkit.registry import Registry
 
-VAL_NOT_USED = "val/ is not used, as validation is taken from train"
+VAL_NOT_USED = "the folder val/ is not used, as validation is taken from train"
 
 
 def build(

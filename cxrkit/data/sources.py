@@ -33,6 +33,7 @@ def collect(table: DataTable, base: Path, datasets: Registry) -> Sources:
         InputError: a source cannot be read, or its rows belong to no split.
     """
     source = base / (table.root or table.manifest or "")
+    need_folder(table, source)
     frames = [_of_splits(index(table, source, datasets), source)]
     roots = dict.fromkeys(SPLITS, folder_of(source))
     for name, place in table.external.items():
@@ -40,6 +41,19 @@ def collect(table: DataTable, base: Path, datasets: Registry) -> Sources:
         roots[name] = folder_of(base / place)
     frame = pd.concat(frames, ignore_index=True)
     return Sources(frame.fillna(""), roots)
+
+
+def need_folder(table: DataTable, source: Path) -> None:
+    """Refuse a folder of images that does not exist, and tell where images come from.
+
+    Raises:
+        InputError: with the command that fetches Kermany's chest X-rays to it.
+    """
+    if table.root is not None and table.dataset is None and not source.exists():
+        raise InputError(
+            f"{source}: no such folder, allowed is one with train/ and test/ of class folders; "
+            f"Kermany's chest X-rays come with: cxrkit data download --output {source}"
+        )
 
 
 def folder_of(source: Path) -> Path:
