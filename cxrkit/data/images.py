@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cxrkit.data import dicom
 from cxrkit.errors import InputError
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"}) | dicom.SUFFIXES
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # no others: some of Pillow's readers start programs
 MOST_PIXELS = 100_000_000  # radiographs have up to about 25 million
 FEWEST_PIXELS = 8  # on a side
@@ -82,7 +84,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     """Read an image as grey values, whatever its format.
 
     Colour becomes luma (``L``), EXIF orientation is applied. Values of 16 bits are scaled by their full range, those
-    that stay within 12 bits by that of 12 bits, so that detectors' usual 12-bit exports are not nearly black.
+    that stay within 12 bits by that of 12 bits, so that detectors' usual 12-bit exports are not nearly black. DICOM is
+    recognised by its content and shown as it asks to be (:func:`cxrkit.data.dicom.opened`).
 
     Returns:
         uint8[height, width].
@@ -92,7 +95,6 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     """
     with _reading(path), path.open("rb") as file:
         image = _opened(file, path)
-        _check_size(image, path)
         return np.asarray(ImageOps.exif_transpose(_as_grey(image, path)))
 
 
@@ -126,10 +128,20 @@ def inspect(path: Path) -> Inspection:
     return Inspection(digest, width, height, look)
 
 
+def burned_in(path: Path) -> bool:
+    """Tell whether a readable DICOM file says that its pixels hold text of the patient (BurnedInAnnotation).
+
+    Raises:
+        UnreadableImage: see :func:`read_grey`.
+    """
+    with _reading(path), path.open("rb") as file:
+        return dicom.is_dicom(file) and dicom.burned_in(file)
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
-        with _without_pillow_warnings():
+        with _without_warnings():
             yield
     except UnreadableImage:
         raise
@@ -139,6 +151,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise UnreadableImage(path, "cannot be opened") from None
     except UnidentifiedImageError:
         raise UnreadableImage(path, "no image by its content") from None
+    except dicom.UnusableDicomError as error:
+        raise UnreadableImage(path, str(error)) from None
     except Image.DecompressionBombError:
         raise UnreadableImage(path, _TOO_LARGE) from None
     except MemoryError:
@@ -150,14 +164,17 @@ def _reading(path: Path) -> Iterator[None]:
 def _opened(file: IO[bytes], path: Path) -> Image.Image:
     if not file.read(1):
         raise UnreadableImage(path, "empty file")
-    file.seek(0)
-    return Image.open(file, formats=FORMATS)
+    if dicom.is_dicom(file):
+        return dicom.opened(file, partial(_check_size, path))
+    image = Image.open(file, formats=FORMATS)
+    _check_size(path, image.size)
+    return image
 
 
-def _check_size(image: Image.Image, path: Path) -> None:
-    if image.width * image.height > MOST_PIXELS:
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MOST_PIXELS:
         raise UnreadableImage(path, _TOO_LARGE)
-    if min(image.size) < FEWEST_PIXELS:
+    if min(size) < FEWEST_PIXELS:
         raise UnreadableImage(path, f"less than {FEWEST_PIXELS} pixels wide or high")
 
 
@@ -178,7 +195,6 @@ def _as_grey(image: Image.Image, path: Path) -> Image.Image:
 
 def _probed(content: bytes, path: Path) -> tuple[int, int, Look]:
     image = _opened(BytesIO(content), path)
-    _check_size(image, path)
     (width, height), mode = image.size, image.mode
     small = (THUMBNAIL, THUMBNAIL)
     image.draft("L", small)  # a JPEG is then read to its end, but its transform made at an eighth of the size
@@ -190,13 +206,13 @@ def _probed(content: bytes, path: Path) -> tuple[int, int, Look]:
 
 
 @contextmanager
-def _without_pillow_warnings() -> Iterator[None]:
-    """Silence Pillow alone, for all threads at once: ``catch_warnings`` itself must not be entered by two."""
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow and pydicom, for all threads at once: ``catch_warnings`` itself must not be entered by two."""
     with _readers_lock:
         silence = ExitStack()
         if not _readers:
             silence.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+            warnings.filterwarnings("ignore", module=r"(PIL|pydicom|cxrkit\.data\.dicom)\b")
         _readers.append(silence)
     try:
         yield

@@ -65,7 +65,7 @@ def examine(chosen: Chosen, weights: Path, class_names: Sequence[str], image_siz
     component = registry.get(chosen.name, str(weights))
     state = statedicts.read(weights)
     complete = _completed(chosen, weights, state, registry)
-    module = _loaded(complete, weights, state, class_names, registry)
+    module = loaded(complete, weights, state, class_names, registry)
     given = {output.name: output.shape for output in layers.outputs(module, image_size)}.get("")
     if given != (1, len(class_names)):
         found = list(given) if given else "no tensor"
@@ -80,10 +80,21 @@ def examine(chosen: Chosen, weights: Path, class_names: Sequence[str], image_siz
     )
 
 
-def _loaded(
+def loaded(
     chosen: Chosen, weights: Path, state: StateDict, class_names: Sequence[str], registry: Registry
 ) -> nn.Module:
-    """Build a model with the weights of a file, on the CPU and in evaluation mode."""
+    """Build a model with the weights of a file, on the CPU and in evaluation mode.
+
+    Args:
+        chosen: with the options that the weights need, as :func:`examine` gives them.
+        weights: the file, for messages.
+        state: what it holds.
+        class_names: in the order of its outputs.
+        registry: the models of the loaded plugins.
+
+    Raises:
+        InputError: the weights are of another architecture.
+    """
     module = models.build(chosen, len(class_names), registry, str(weights))
     named = statedicts.named_as(module, state)
     statedicts.check(module, named, class_names, f'{weights}: as "{chosen.name}"')
@@ -153,7 +164,7 @@ def predict_checkpoint(plan: CheckpointPlan, tell: Tell) -> None:
     fabric = devices.launch(plan.devices)
     registry = discovery.load("cxrkit.train").models
     weights = Path(plan.weights)
-    module = _loaded(plan.model, weights, statedicts.read(weights), plan.class_names, registry)
+    module = loaded(plan.model, weights, statedicts.read(weights), plan.class_names, registry)
     task = RunDirectory(Path(plan.run_directory)).task(plan.task)
     save_weights(task.seed(plan.seed).model, module)
     module = module.to(fabric.device)

@@ -72,7 +72,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_state_dict_is_found_in_each_layout_that_people_save(registry, tmp_path, layout):
     examined = examine(registry, saved(tmp_path / "model.pth", LAYOUTS[layout](state())))
-    module = checkpoints._loaded(
+    module = checkpoints.loaded(
         examined.model, tmp_path / "model.pth", statedicts.read(tmp_path / "model.pth"), CLASSES, registry
     )
     assert examined.model.options == {"head": "linear", "hidden": 4, "weights": "none"}
@@ -101,7 +101,7 @@ def test_a_head_of_two_layers_is_recognised_with_its_width_and_a_dropout_between
     path = saved(tmp_path / "model.pth", {f"module.{name}": tensor for name, tensor in theirs.items()})
     examined = examine(registry, path)
     assert examined.model.options == {"head": "two-layer", "hidden": 7, "weights": "none"}
-    module = checkpoints._loaded(examined.model, path, statedicts.read(path), CLASSES, registry)
+    module = checkpoints.loaded(examined.model, path, statedicts.read(path), CLASSES, registry)
     image = torch.rand(1, 3, 32, 32)
     original = small(2, head="two-layer", hidden=7, weights="none").eval()
     original.load_state_dict(ours)
