@@ -1,5 +1,6 @@
 """What going on after an epoch needs, on disk as tensors and JSON: nothing that runs when it is read."""
 
+import io
 import json
 import shutil
 from collections.abc import Mapping
@@ -99,6 +100,13 @@ def save_weights(path: Path, module: torch.nn.Module) -> None:
     """Write a module's weights as safetensors, whole or not at all."""
     weights = {name: _plain(weight) for name, weight in module.state_dict().items()}
     write_bytes(path, safetensors.torch.save(weights))
+
+
+def write_state_dict(path: Path, module: torch.nn.Module) -> None:
+    """Write a module's weights as PyTorch's own format has them: tensors by name and nothing else."""
+    buffer = io.BytesIO()  # whose archive, unlike a file's, does not carry the file's name
+    torch.save({name: _plain(weight) for name, weight in module.state_dict().items()}, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def remove(folder: Path) -> None:
