@@ -45,14 +45,14 @@ Weights = Annotated[str, AfterValidator(_known)]
 """``none``, ``imagenet``, a name of torchvision's such as ``IMAGENET1K_V2``, or a state dict's path."""
 
 
-def load(network: nn.Module, architecture: str, weights: str, head: str) -> None:
+def load(network: nn.Module, architecture: str, weights: str, *heads: str) -> None:
     """Load pre-trained weights into all of ``network`` but its head.
 
     Args:
         network: torchvision's, on the CPU.
         architecture: torchvision's name of it.
         weights: see ``Weights``.
-        head: dotted name of the layer that is replaced and whose weights are therefore left out.
+        heads: dotted names of the layers that are replaced and whose weights are therefore left out.
 
     Raises:
         InputError: the weights cannot be had, are no state dict, or are of another architecture; says what to do.
@@ -65,8 +65,9 @@ def load(network: nn.Module, architecture: str, weights: str, head: str) -> None
         return
     local = Path(weights).is_file()
     path = Path(weights) if local else _downloaded(architecture, weights)
-    body = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(f"{head}.")}
-    state = _of_body(read(path, "get the file again" if local else "delete it to have it fetched again"), head)
+    of_heads = tuple(f"{head}." for head in heads)
+    body = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(of_heads)}
+    state = _of_body(read(path, "get the file again" if local else "delete it to have it fetched again"), of_heads)
     _check_architecture(body, state, f"{path}: weights of another architecture than {architecture}")
     network.load_state_dict(state, strict=False)
 
@@ -111,8 +112,8 @@ def _checked(content: Any, path: Path) -> StateDict:
     raise InputError(f"{path}: holds no state dict but {what}, give a file of the model's state_dict() alone")
 
 
-def _of_body(state: StateDict, head: str) -> dict[str, Tensor]:
-    left_out = (f"{head}.", *AUXILIARY)
+def _of_body(state: StateDict, of_heads: tuple[str, ...]) -> dict[str, Tensor]:
+    left_out = (*of_heads, *AUXILIARY)
     return {OLD_DENSENET.sub(r"\1\2", name): tensor for name, tensor in state.items() if not name.startswith(left_out)}
 
 

@@ -1,7 +1,7 @@
-"""``cxrkit plugins``: what is installed, and what failed to load and why."""
+"""``cxrkit plugins``: what is installed, what failed to load and why; checks and scaffolds."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxrkit import discovery, options
+from cxrkit.cli import plugins_check, plugins_new
 from cxrkit.discovery import Broken
 from cxrkit.entry_points import Group, Source
-from cxrkit.registry import Registered
+from cxrkit.registry import Registered, families
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Show what is installed and what failed to load."""
+    """Show what is installed, check whether it keeps its promises, begin a plugin of one's own."""
+
+
+command.add_command(plugins_check.command)
+command.add_command(plugins_new.command)
 
 
 @command.command("list")
@@ -147,7 +152,7 @@ def _rows(listing: _Listing, with_options: bool) -> Iterator[_Row]:
     from rich.text import Text
 
     rows = [
-        *(_family(members, with_options) for members in _families(listing.components)),
+        *(_family(members, with_options) for members in families(listing.components)),
         *(_Row(_origin(source), "events", source.entry_point, Text(about)) for source, about in listing.listeners),
         *(
             _Row(_origin(source), "training, not loaded", source.entry_point, Text(source.target, "dim"))
@@ -155,15 +160,6 @@ def _rows(listing: _Listing, with_options: bool) -> Iterator[_Row]:
         ),
     ]
     yield from sorted(rows, key=lambda row: row.origin)
-
-
-def _families(components: Iterable[Registered]) -> list[list[Registered]]:
-    """Put together what differs by name alone, such as torchvision's classifiers, so that the list stays readable."""
-    families: dict[tuple[str, ...], list[Registered]] = {}
-    for component in components:
-        alike = (_origin(component), component.kind, component.summary.replace(component.name, "…"))
-        families.setdefault((*alike, str(options.describe(component.factory))), []).append(component)
-    return list(families.values())
 
 
 def _family(members: list[Registered], with_options: bool) -> _Row:

@@ -35,6 +35,7 @@ def test_every_model_has_options_of_its_own_and_a_summary(name):
 
     assert known in (
         {"weights", "freeze"},
+        {"architecture", "weights", "freeze"},
         {"head", "hidden", "dropout"},
         {"weights", "freeze", "head", "hidden", "dropout"},
     )

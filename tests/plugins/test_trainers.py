@@ -155,12 +155,105 @@ def test_saved_state_continues_the_same_training(make_context, tmp_path):
     assert torch.equal(again.model[2].weight, whole.model[2].weight)
 
 
+# ── Out of memory ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Narrow(nn.Module):
+    """A network on a device that has no room for more than ``most`` images of a training step."""
+
+    def __init__(self, most, error):
+        super().__init__()
+        self.body = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(12, 2))
+        self.most, self.error, self.seen = most, error, []
+
+    def forward(self, images):
+        if self.training and len(images) > self.most:
+            raise self.error
+        if self.training:
+            self.seen.append(len(images))
+        return self.body(images)
+
+
+CUDA = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to")
+WINDOWS = RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes.")
+MPS = RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB, other allocations: 1.00 GB)")
+
+
+def narrow_and_wide(make_context, most, error, **changes):
+    """The same training with little memory and with enough."""
+    made = []
+    for limit in (most, 99):
+        torch.manual_seed(0)
+        made.append(make_context(model=Narrow(limit, error), **changes))
+    return made
+
+
+@pytest.mark.parametrize("error", [CUDA, CPU, WINDOWS, MPS, MemoryError()], ids=["cuda", "cpu", "windows", "mps", "os"])
+def test_where_memory_runs_out_the_same_steps_are_made_of_parts(make_context, error):
+    narrow, wide = narrow_and_wide(make_context, 3, error)
+    for context in (narrow, wide):
+        fit(context, learning_rate=0.05)
+    assert narrow.model.seen == [2] * 4 * 3 * 4
+    assert torch.allclose(narrow.model.body[2].weight, wide.model.body[2].weight, atol=1e-5)
+    assert narrow.notes == [one for one in narrow.notes if one.startswith("Memory ran out in epoch 1")]
+    assert "batch of 8 images was computed in 4 parts of about 2" in narrow.notes[1]
+    assert wide.notes == []
+
+
+def test_parts_weigh_as_their_classes_do(make_context):
+    weights = Imbalance(class_weights=np.array([0.5, 3.0]))
+    narrow, wide = narrow_and_wide(make_context, 4, CUDA, imbalance=weights)
+    for context in (narrow, wide):
+        fit(context, learning_rate=0.05, label_smoothing=0.1)
+    assert torch.allclose(narrow.model.body[2].weight, wide.model.body[2].weight, atol=1e-5)
+    losses = [[float(line.split(",")[1]) for line in rows(context)[1:]] for context in (narrow, wide)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_what_was_halved_stays_so_and_is_told_after_an_interruption(make_context, tmp_path):
+    def stop_after_two(_context, row):
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(0)
+    whole, part = (make_context(model=Narrow(4, CUDA), directory=tmp_path / name) for name in ("whole", "part"))
+    part.model.load_state_dict(whole.model.state_dict())
+    fit(whole)
+    part.notify = stop_after_two
+    with pytest.raises(KeyboardInterrupt):
+        fit(part)
+    again = make_context(model=Narrow(99, CUDA), directory=tmp_path / "part")
+    fit(again)
+    assert set(again.model.seen) == {4}
+    assert again.notes == whole.notes
+    assert rows(again) == rows(whole)
+
+
+def test_stop_stops_and_what_is_no_want_of_memory_is_not_tried_again(make_context):
+    stopped = make_context(model=Narrow(4, CUDA))
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        fit(stopped, on_out_of_memory="stop")
+    broken = make_context(model=Narrow(4, RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        fit(broken)
+    assert stopped.notes == broken.notes == []
+
+
+def test_two_images_at_a_time_are_the_fewest(make_context):
+    with pytest.raises(
+        RunError, match="epoch 1: memory ran out even with 2 images at a time, use a smaller image_size"
+    ):
+        fit(make_context(model=Narrow(1, CUDA)))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"learning_rate": 0.0}, "trainer.learning_rate"),
         ({"select": "val_auc"}, "trainer.select"),
         ({"optimizer": "lion"}, "trainer.optimizer"),
+        ({"on_out_of_memory": "half"}, "trainer.on_out_of_memory"),
         ({"warmup": 1}, 'did you mean "warmup_epochs"'),
     ],
 )

@@ -74,7 +74,7 @@ def test_an_old_file_without_batch_counts_fits(tmp_path):
 
 def test_the_published_names_of_densenet_fit():
     """torchvision's files for DenseNet say ``norm.1`` where its model says ``norm1``."""
-    of_body = weights._of_body({"features.denseblock1.denselayer1.norm.1.weight": torch.ones(1)}, "classifier")
+    of_body = weights._of_body({"features.denseblock1.denselayer1.norm.1.weight": torch.ones(1)}, ("classifier.",))
 
     assert list(of_body) == ["features.denseblock1.denselayer1.norm1.weight"]
 
