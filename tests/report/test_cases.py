@@ -213,3 +213,14 @@ def test_the_page_says_of_each_case_what_the_viewer_filters_by(results, blocks):
     assert printed.count('<article class="case') == 24
     assert "<dialog" not in printed
     assert "<script" not in printed
+
+
+def test_a_picture_that_was_damaged_since_is_left_out_and_its_case_told(make_run):
+    run = make_run()
+    damaged = sorted((run.root / "images").glob("*.jpg"))
+    damaged[0].write_bytes(damaged[0].read_bytes()[:200])
+    damaged[1].write_bytes(b"no picture")
+    galleries = [block for block in failures.section(read([run])).blocks if isinstance(block, Gallery)]
+    cases = [case for gallery in galleries for case in gallery.cases]
+    assert len(cases) == len(damaged)
+    assert sum(case.picture is None for case in cases) == 2

@@ -119,16 +119,20 @@ def _manifest(source: Source, set_name: str) -> Iterator[dict[str, str]]:
             yield from (row for row in csv.DictReader(file) if row["split"] == set_name and not row["excluded"])
 
 
-def _jpeg(path: Path) -> bytes:
-    """Read a picture as a JPEG that is no larger than shown; what is one already stays as it is."""
+def _jpeg(path: Path) -> bytes | None:
+    """Read a picture as a JPEG no larger than shown, as it is where it is one; None of a damaged file."""
     from PIL import Image
 
     content = path.read_bytes()
-    with Image.open(BytesIO(content)) as image:
-        if image.format == "JPEG" and max(image.size) <= SHOWN_SIDE:
-            return content
-        small = image.convert("L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB")
-        small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.format == "JPEG" and max(image.size) <= SHOWN_SIDE:
+                image.load()
+                return content
+            small = image.convert("L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB")
+            small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    except (OSError, ValueError):  # damaged since it was written: its case is told without it
+        return None
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()

@@ -178,7 +178,7 @@ def _list_of_errors(results: Results, judgements: Judgements) -> Iterator[Block]
         Column("Image", numeric=False),
         Column("Patient", numeric=False),
         Column("Shows", numeric=False),
-        *(Column(task.name, task.number) for task in results.tasks),
+        *(Column(task.name, task.number, numeric=task.info.scale != "decision") for task in results.tasks),
         *[Column("Error", numeric=False)] * (len(results.tasks) <= NAMED),
     )
     rows = tuple(_error_row(results, judgements.image(row)) for row in wrong.tolist())

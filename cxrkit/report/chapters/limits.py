@@ -12,7 +12,7 @@ from cxrkit.report.results import Results, Source, TaskResult
 SMALL = 200  # pixels of a network's input below which faint or small findings are in doubt
 
 NOT_STATED = """No intended use was stated. The author has to say for whom the models are meant, on which patients, and
-    at which point of their care: intended_use under [report] is shown here."""
+    at which point of their care: set intended_use in [report] to show it here."""
 WITH_READER = """Not evaluated. No reader worked with a model's calls, so whether readers get better or faster with
     them, or follow them where they are wrong, is not known."""
 KERMANY = """Patients were told apart by the file names of the Kermany collection. If the images are that collection's,

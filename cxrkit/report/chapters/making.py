@@ -119,7 +119,7 @@ def _compute(results: Results) -> Iterator[Block]:
         yield Table("What the trainings cost", columns, rows)
     for source in results.sources:
         if len(results.sources) > 1:
-            yield Heading(f"Run {source.run.root.name}")
+            yield Heading(f"Run {source.name}")
         yield _environment(source.info.environment, source.info.started)
 
 

@@ -8,6 +8,7 @@ from cxrkit.report.content import Block, Cell, Column, Section, Table, Text
 from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import estimate_cell, model_cell
 
+MANY_EMPTY = 0.2  # share of the maps without evidence from which on the first page tells
 CORRELATION = "roc_auc"  # a correlation is written as an AUC is: three decimals
 Checked = tuple[TaskResult, CamChecks]
 
@@ -20,13 +21,24 @@ def section(results: Results) -> Section | None:
 
 
 def doubtful(results: Results) -> Iterator[str]:
-    """Say which models' maps do not depend on what was learnt, for the first page."""
+    """Say which models' maps do not depend on what was learnt, or are often empty, for the first page."""
     for task in results.tasks:
         if task.checks and task.checks.depends_on_parameters is False:
             yield (
                 f"That the activation maps of {task.name} depend on what it has learnt was not shown: they may show "
                 "the image alone, and should not be taken as an explanation."
             )
+    checked = [(task, task.checks) for task in results.tasks if task.checks]
+    empty = [
+        f"{checks.empty} of {checks.n} for {task.name}"
+        for task, checks in checked
+        if checks.empty > MANY_EMPTY * checks.n
+    ]
+    if empty:
+        yield (
+            f"Many activation maps hold no evidence at all ({wording.listed(empty)}): where the model looked cannot be "
+            "said of these images."
+        )
 
 
 def _blocks(checked: Sequence[Checked]) -> Iterator[Block]:

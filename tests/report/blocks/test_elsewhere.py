@@ -1,6 +1,10 @@
 """The chapters on other images: robustness, shortcuts, external sets; the audit; the checks of the maps."""
 
+from dataclasses import replace
+
 from cxrkit.data import corruptions
+from cxrkit.report.chapters import maps
+from cxrkit.report.reading import read
 
 CONDITIONS = corruptions.conditions(("jpeg",), (3,), shortcuts=True)
 
@@ -79,3 +83,12 @@ def test_where_maps_point_is_set_against_chance(full):
 
 def test_models_are_asked_whether_they_look_at_the_same_places(full):
     assert ["transfer and scratch", "0.4630.410 to 0.520"] in full.rows
+
+
+def test_models_whose_maps_are_often_empty_are_told_on_the_first_page(full):
+    results = read([full.run])
+    task = next(task for task in results.tasks if task.checks)
+    assert "hold no evidence" not in " ".join(maps.doubtful(results))
+    often = replace(task, checks=task.checks.model_copy(update={"empty": 20, "n": 60}))
+    (told,) = [one for one in maps.doubtful(replace(results, tasks=(often,))) if "hold no evidence" in one]
+    assert f"(20 of 60 for {task.name})" in told
