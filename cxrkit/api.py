@@ -104,6 +104,7 @@ class TrainingContext(Protocol):
         seed: of this training.
         directory: the folder of this task and seed.
         train_size: images that one epoch visits, over all devices together.
+        trackers: names of ``run.trackers``; what sends figures elsewhere does so only where its own is among them.
         selected_epoch: set by the trainer: the epoch (from 1) whose weights the model has at the end; None if unknown.
     """
 
@@ -116,6 +117,7 @@ class TrainingContext(Protocol):
     seed: int
     directory: Path
     train_size: int
+    trackers: tuple[str, ...]
     selected_epoch: int | None
 
     def steps_per_epoch(self) -> int:
@@ -132,6 +134,10 @@ class TrainingContext(Protocol):
         Raises:
             cxrkit.errors.RunError: the loss is not finite; names the epoch and the step.
         """
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Tell what the user should know of this training: shown, logged, kept in ``timing.json`` and reported."""
         ...
 
     def validate(self, model: "nn.Module") -> dict[str, float]:
@@ -326,6 +332,21 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class ReportFigure:
+    """A picture that a plugin adds to the report; text alone shows its caption and ``alt``.
+
+    Attributes:
+        image: a PNG, JPEG or SVG file, told by its content; an SVG is shown as an image, so scripts in it do not run.
+        caption: what is shown, with n and units.
+        alt: what is seen, for a reader who does not see it; never empty.
+    """
+
+    image: bytes
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class ReportSection:
     """A part of the report that a plugin adds.
 
@@ -333,13 +354,15 @@ class ReportSection:
         title: heading.
         paragraphs: plain text, escaped when shown.
         columns: heads of a table, or none.
-        rows: cells of the table, as text.
+        rows: cells of the table, as text; each as long as ``columns``.
+        figures: pictures, shown after the table.
     """
 
     title: str
     paragraphs: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    figures: tuple[ReportFigure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -354,16 +377,64 @@ MetricReporter: TypeAlias = Callable[..., MetricReport]
 """``report(predictions, settings, *, …options)`` evaluates predictions; pure: same input, same output."""
 
 
+# ── Report ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class ReportedModel:
+    """A model as the report knows it.
+
+    Attributes:
+        name: as the report calls it.
+        predictions: set → its predictions of the images as they were taken; a set is read when it is asked for.
+        figures: set → its figures by image, as ``metrics.json`` has them.
+        threshold: at which it decides, chosen before the test set was looked at; None where none is recorded.
+    """
+
+    name: str
+    predictions: Mapping[str, Predictions]
+    figures: Mapping[str, tuple[Figure, ...]]
+    threshold: Threshold | None
+
+
+@dataclass(frozen=True)
+class ReportedStudy:
+    """What a report is made of, to be read and not to be changed.
+
+    Attributes:
+        models: in the report's order.
+        sets: that the report tells of, ``test`` first where it is there.
+        class_names: the classes, in the order of the predictions' columns.
+        positive: the class whose detection is evaluated.
+        level: of the intervals.
+    """
+
+    models: tuple[ReportedModel, ...]
+    sets: tuple[str, ...]
+    class_names: tuple[str, ...]
+    positive: str
+    level: float
+
+
+SectionMaker: TypeAlias = Callable[..., ReportSection]
+"""``make(study: ReportedStudy, *, …options)`` writes a section of the report."""
+
+
+# ── Events ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """A finished run as trackers see it.
 
     Attributes:
         directory: the run directory.
-        reports: the report files that were written.
+        reports: the report files that were written, HTML first; of model cards and tables their folder.
         tasks: task name → ``finished`` or ``failed``.
+        trackers: names of ``run.trackers``; what sends figures elsewhere does so only where its own is among them.
     """
 
     directory: Path
     reports: tuple[Path, ...]
     tasks: Mapping[str, str]
+    trackers: tuple[str, ...] = ()

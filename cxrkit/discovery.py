@@ -31,6 +31,7 @@ OFFERS: dict[str, Offer] = {
     "cxrkit_register_trainers": Offer("cxrkit.train", "trainer", ("context",)),
     "cxrkit_register_datasets": Offer("cxrkit", "dataset", ("root",)),
     "cxrkit_register_metric_reporters": Offer("cxrkit", "metric reporter", ("predictions", "settings")),
+    "cxrkit_register_report_sections": Offer("cxrkit", "report section", ("study",)),
 }
 EVENTS: dict[str, Group] = {"cxrkit_epoch_finished": "cxrkit.train", "cxrkit_run_finished": "cxrkit"}
 HOOKS: dict[str, Group] = {**{hook: offer.group for hook, offer in OFFERS.items()}, **EVENTS}
@@ -61,7 +62,7 @@ class Plugins:
     """The plugins of a group: what they offer, and which of them cannot be used.
 
     Attributes:
-        models, imbalance_strategies, trainers, datasets, metric_reporters: components by name.
+        models, imbalance_strategies, trainers, datasets, metric_reporters, report_sections: components by name.
         sources: the plugins in use.
         broken: what was left out.
     """
@@ -71,6 +72,7 @@ class Plugins:
     trainers: Registry = field(default_factory=lambda: Registry("trainer"))
     datasets: Registry = field(default_factory=lambda: Registry("dataset"))
     metric_reporters: Registry = field(default_factory=lambda: Registry("metric reporter"))
+    report_sections: Registry = field(default_factory=lambda: Registry("report section"))
     sources: tuple[Source, ...] = ()
     broken: tuple[Broken, ...] = ()
     manager: PluginManager = field(default_factory=_manager)
@@ -83,11 +85,32 @@ class Plugins:
     @property
     def registries(self) -> tuple[Registry, ...]:
         """All registries."""
-        return (self.models, self.imbalance_strategies, self.trainers, self.datasets, self.metric_reporters)
+        return (
+            self.models,
+            self.imbalance_strategies,
+            self.trainers,
+            self.datasets,
+            self.metric_reporters,
+            self.report_sections,
+        )
 
     def summary(self, source: Source) -> str:
         """Take the first line of a loaded plugin's own docstring, or nothing."""
         return summary(self.manager.get_plugin(_key(source)))
+
+    @property
+    def listeners(self) -> tuple[str, ...]:
+        """Entry points of the plugins that listen to events."""
+        heard = [one for one in self.sources if any(self.implements(one, hook) for hook in EVENTS)]
+        return tuple(one.entry_point for one in heard)
+
+    def implements(self, source: Source, hook_name: str) -> bool:
+        """Tell whether a loaded plugin has a hook."""
+        return _implements(self.manager, source, hook_name)
+
+    def call(self, source: Source, hook_name: str, **arguments: Any) -> Any:
+        """Call one plugin's implementation of a hook alone; None where it has none."""
+        return _call(self.manager, source, hook_name, arguments)
 
     def tell(self, hook_name: str, **arguments: Any) -> list[str]:
         """Call an event hook plugin by plugin; one that fails keeps nothing from the others.
@@ -108,12 +131,13 @@ class Plugins:
         return failures
 
 
-def load(group: Group, *, strict: bool = False) -> Plugins:
+def load(group: Group, *, strict: bool = False, only: Source | None = None) -> Plugins:
     """Load the plugins of an entry-point group. Group ``cxrkit.train`` imports torch.
 
     Args:
         group: ``cxrkit.train`` (models, imbalance strategies, trainers, epoch events) or ``cxrkit`` (all else).
         strict: whether a plugin that cannot be used is an error.
+        only: load this plugin alone.
 
     Returns:
         What can be used; what cannot is in ``broken`` and told by ``notices``.
@@ -125,6 +149,8 @@ def load(group: Group, *, strict: bool = False) -> Plugins:
     sources: list[Source] = []
     broken: list[Broken] = []
     for source, entry_point in found(group):
+        if only not in (None, source):
+            continue
         try:
             components, unusable = _loaded(plugins.manager, source, entry_point)
         except _UnusableError as unfit:

@@ -3,6 +3,13 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_OUT_OF_MEMORY = (
+    "can't allocate memory",  # torch on the CPU
+    "not enough memory",  # torch on the CPU of Windows
+    "out of memory",  # CUDA, MPS, and the system's own words
+    "alloc_failed",  # cuBLAS and cuDNN
+)
+
 
 class CxrkitError(Exception):
     """A failure that the user can act on; its text is a whole sentence and is shown without a traceback."""
@@ -23,6 +30,17 @@ class InputError(CxrkitError):
 
 class RunError(CxrkitError):
     """The input was right and the work failed all the same. Exit status 1."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory, of the machine or of the device (CUDA, MPS), ran out.
+
+    torch has a class of its own for CUDA alone, and a plain ``RuntimeError`` with a text for the rest.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

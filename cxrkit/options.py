@@ -89,6 +89,25 @@ def describe(factory: Factory) -> list[Option]:
     ]
 
 
+def faults_of_defaults(factory: Factory) -> list[str]:
+    """Say of each option whose type cannot be read, or does not allow its own default, what is wrong.
+
+    Raises:
+        InputError: the factory takes ``**kwargs``.
+    """
+    problems: list[str] = []
+    for name, parameter in _options(factory, underlying(factory).__name__).items():
+        annotation = _annotation(factory, parameter)
+        if typing.get_origin(annotation) is Annotated and isinstance(typing.get_args(annotation)[1], str):
+            problems.append(f"{name}: the type {typing.get_args(annotation)[1]} cannot be read where it is defined")
+        elif parameter.default is not parameter.empty:
+            try:
+                _validated(annotation, parameter.default)
+            except _UnfitError as unfit:
+                problems.extend(f"the default of {name}{sentence}" for sentence in unfit.sentences)
+    return problems
+
+
 def fault(factory: Any, arguments: Sequence[str]) -> str | None:
     """Say what, if anything, makes an object unusable as a factory that is called with ``arguments`` by position."""
     if not callable(factory):

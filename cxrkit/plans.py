@@ -47,6 +47,7 @@ class TrainingPlan(Document):
     batch_size: int
     devices: DevicePlan
     sets: list[str]  # val, test and external names
+    trackers: list[str] = Field(default_factory=list)
 
 
 class ExplainedModel(BaseModel):

@@ -1,12 +1,13 @@
-"""Components by name: models, imbalance strategies, trainers, data sets, metric reporters."""
+"""Components by name: models, imbalance strategies, trainers, data sets, metric reporters, report sections."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cxrkit.errors import InputError, nearest
-from cxrkit.options import underlying
+from cxrkit.options import describe, underlying
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,18 @@ class Registered:
 
 def summary(documented: Any) -> str:
     """Take the first line of an object's own docstring as plain text; a class does not answer with its base's."""
-    text = underlying(documented).__doc__
+    text = documented.__dict__.get("__doc__") if isinstance(documented, partial) else None
+    text = text or underlying(documented).__doc__
     return inspect.cleandoc(text).partition("\n")[0].replace("``", "") if text else ""
+
+
+def families(components: Iterable[Registered]) -> list[list[Registered]]:
+    """Put together what differs by name alone, such as torchvision's classifiers."""
+    found: dict[tuple[str, ...], list[Registered]] = {}
+    for one in components:
+        alike = (one.distribution, one.version, one.kind, one.summary.replace(one.name, "…"))
+        found.setdefault((*alike, str(describe(one.factory))), []).append(one)
+    return list(found.values())
 
 
 class Registry:

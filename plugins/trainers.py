@@ -1,6 +1,6 @@
 """The built-in trainer: one loop for one CPU, one GPU or many, on lightning-fabric."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -11,16 +11,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxrkit import hookimpl
 from cxrkit.api import Batch, Trainer, TrainingContext
-from cxrkit.errors import RunError
+from cxrkit.errors import RunError, is_out_of_memory
 
+from .gradients import FEWEST_IMAGES, Criterion, add_up, free_memory
 from .schedules import Scheduler, Schedules, schedules
 
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+OutOfMemory = Literal["halve", "stop"]
 Selection = Literal["val_roc_auc", "val_average_precision", "val_accuracy", "val_balanced_accuracy", "val_loss"]
-
-
-Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 @hookimpl
@@ -43,6 +42,7 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
     gradient_clip: NotNegative = 0.0,
     early_stopping: Annotated[int, Field(ge=0)] = 0,
     select: Selection = "val_roc_auc",
+    on_out_of_memory: OutOfMemory = "halve",
 ) -> None:
     """Train by gradient descent on any device or several, and keep the weights of the best epoch.
 
@@ -60,9 +60,13 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
         gradient_clip: largest norm of the gradient; 0 is none.
         early_stopping: epochs without a better ``select`` after which training ends; 0 is never.
         select: validation figure that chooses the best epoch; among equals the lower ``val_loss``.
+        on_out_of_memory: ``halve`` goes on where memory runs out, with each batch computed in two parts, four, …, of
+            2 images at least, whose gradients are added up: the optimiser still steps by the same images at the same
+            rate, so that hours of training are not lost to a number that only the device decides. Batch norm sees the
+            parts. ``stop`` ends the training; so do several devices, which would wait for each other.
 
     Raises:
-        RunError: the loss is not finite, or the figure to select by cannot be computed.
+        RunError: memory ran out for good, the loss is not finite, or the figure to select by cannot be computed.
     """
     falling = select.endswith("_loss")
     network = context.fabric.setup(context.model.to(memory_format=torch.channels_last))
@@ -78,6 +82,7 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
         gradient_clip=gradient_clip,
         select=select,
         patience=early_stopping,
+        halves=on_out_of_memory == "halve" and context.fabric.world_size == 1,
     )
     _resume(training, context.restore())
     while not _finished(training):
@@ -110,6 +115,8 @@ class Training:
         optimizer: as lightning-fabric wraps it.
         criterion: mean loss of logits and labels.
         average: of the weights, or None.
+        halves: whether batches are divided where memory runs out.
+        parts: in how many each batch is computed.
         best: the best epoch so far.
         epoch: the last one, from 1; 0 before the first.
     """
@@ -124,6 +131,8 @@ class Training:
     gradient_clip: float
     select: str
     patience: int
+    halves: bool
+    parts: int = 1
     best: Best | None = None
     epoch: int = 0
 
@@ -196,27 +205,49 @@ def _step(training: Training, batch: Batch) -> Tensor:
     """Make one optimiser step and return its loss, of which the mean over all devices is the global batch's."""
     fabric = training.context.fabric
     training.optimizer.zero_grad()
-    logits = training.network(batch.images).float()
-    loss = training.criterion(logits, batch.labels)
-    if fabric.world_size > 1:
-        loss = loss * _weight_of_device(training, batch.labels)
-    fabric.backward(loss)
+    loss = _backward(training, batch)
     if training.gradient_clip:
         fabric.clip_gradients(training.network, training.optimizer, max_norm=training.gradient_clip)
     training.optimizer.step()
     training.schedules.step_finished()
     if training.average is not None:
         training.average.update_parameters(training.context.model)
-    return loss.detach()
+    return loss
 
 
-def _weight_of_device(training: Training, labels: Tensor) -> Tensor:
-    """Weigh this device's mean loss so that the gradients' mean over devices is that of the whole batch."""
-    fabric = training.context.fabric
-    weights = getattr(training.criterion, "weight", None)
-    mass = labels.new_tensor(len(labels), dtype=torch.float32) if weights is None else weights[labels].sum()
-    total = fabric.all_reduce(mass.clone(), reduce_op="sum")
-    return mass * fabric.world_size / total  # type: ignore[operator]  # a tensor in, a tensor out
+def _backward(training: Training, batch: Batch) -> Tensor:
+    """Add the batch's gradients up and return its loss; where memory runs out, once more in twice as many parts."""
+    while (loss := _backward_or_none(training, batch)) is None:
+        training.optimizer.zero_grad()
+        free_memory(training.context.fabric.device)
+        _halve(training, len(batch.labels))
+    return loss
+
+
+def _backward_or_none(training: Training, batch: Batch) -> Tensor | None:
+    """Return None where memory ran out; the error, which holds on to the network's tensors, is gone by then."""
+    try:
+        return add_up(training.context.fabric, training.network, training.criterion, batch, training.parts)
+    except (RuntimeError, MemoryError) as error:
+        if not training.halves or not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _halve(training: Training, images: int) -> None:
+    context = training.context
+    parts = 2 * training.parts
+    if images // parts < FEWEST_IMAGES:
+        raise RunError(
+            f"epoch {training.epoch}: memory ran out even with {images // training.parts} images at a time, "
+            "use a smaller image_size or model, or another device"
+        )
+    training.parts = parts
+    context.note(
+        f"Memory ran out in epoch {training.epoch}: from there on each batch of {context.batch_size} images was "
+        f"computed in {parts} parts of about {max(1, context.batch_size // parts)} and their gradients were added up. "
+        "The optimiser's steps are those of the whole batch; batch norm, where the model has any, saw the parts."
+    )
 
 
 def _judge(training: Training, figures: Mapping[str, float]) -> None:
@@ -251,6 +282,7 @@ def _state(training: Training) -> dict[str, Any]:
         "precision": training.context.fabric.strategy.precision.state_dict(),
         "schedules": training.schedules.state(),
         "average": None if training.average is None else training.average.state_dict(),
+        "parts": training.parts,
         "best": None if best is None else {"epoch": best.epoch, "key": best.key, "weights": best.weights},
     }
 
@@ -266,6 +298,7 @@ def _resume(training: Training, state: Mapping[str, Any] | None) -> None:
     training.schedules.resume(state["schedules"])
     if training.average is not None:
         training.average.load_state_dict(state["average"])
+    training.parts = state["parts"]
     training.best = None if state["best"] is None else Best(**state["best"])
 
 

@@ -7,6 +7,7 @@ from textwrap import dedent
 import pytest
 
 from cxrkit import discovery, options
+from cxrkit.api import FinishedRun
 from cxrkit.errors import InputError, RunError
 
 DATASET = """
@@ -190,12 +191,11 @@ def test_installed_reads_metadata_alone(install):
 
 
 LISTENER = """
-    from pathlib import Path
     from cxrkit import hookimpl
 
     @hookimpl
     def cxrkit_run_finished(run):
-        Path(run).write_text(__name__)
+        (run.directory / "heard").write_text(__name__)
         {}
 """
 
@@ -204,10 +204,9 @@ def test_an_event_reaches_every_plugin_although_one_fails(install, tmp_path):
     install("acme-listener", LISTENER.format("raise ValueError('bad\\nday')"))
     install("zeta-listener", LISTENER.format("pass"))
     plugins = discovery.load("cxrkit")
-    heard = tmp_path / "heard"
     sentence = 'plugin "extra" of acme-listener 1.2: cxrkit_run_finished failed (ValueError: bad day)'
-    assert plugins.tell("cxrkit_run_finished", run=heard) == [sentence]
-    assert heard.read_text(encoding="utf-8") == "zeta_listener"
+    assert plugins.tell("cxrkit_run_finished", run=FinishedRun(tmp_path, (), {})) == [sentence]
+    assert (tmp_path / "heard").read_text(encoding="utf-8") == "zeta_listener"
 
 
 def test_an_event_without_listeners_tells_nothing():

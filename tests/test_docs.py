@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cxrkit import discovery, hookspecs
+from cxrkit.testing import checks
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -41,6 +42,15 @@ def test_each_hook_is_implemented_by_the_plugin_on_its_page_and_by_a_test(hook):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("hook", HOOKS)
+def test_each_documented_plugin_keeps_its_promises(hook, install):
+    install("doc-promises", f'"""Documented."""\n{documented(hook)}', group=discovery.HOOKS[hook])
+    outcomes = {str(check): check.outcome() for check in checks("doc-promises")}
+    broken = {promise: outcome.found for promise, outcome in outcomes.items() if outcome.state == "broken"}
+    assert broken == {}
+
+
+@pytest.mark.slow
 def test_the_documented_plugins_carry_out_a_run_together(tmp_path, strangers, install):
     """Every hook's plugin as printed, in one study: data set, model, strategy, trainer, reporter, both events."""
     for hook in HOOKS:
@@ -62,7 +72,9 @@ def test_the_documented_plugins_carry_out_a_run_together(tmp_path, strangers, in
     assert [json.loads(line)["epoch"] for line in epochs] == [1, 2]
     records = json.loads((task / "metrics.json").read_text(encoding="utf-8"))["records"]
     assert {"near_threshold", "roc_auc"} <= {record["metric"] for record in records}
-    assert "images lie within 0.2 of the threshold" in (tmp_path / "run/report/report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "run" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "images lie within 0.2 of the threshold" in page
+    assert "errors of mine lie within 0.2 of its threshold." in page
     assert (tmp_path / "run" / "states.txt").read_text(encoding="utf-8") == "mine: finished\n"
 
 
@@ -105,4 +117,18 @@ most = 4
 correct = 2
 [report]
 formats = ["html"]
+sections = [{ use = "near-misses", within = 0.2 }]
 """
+
+
+@pytest.mark.slow
+def test_the_example_of_a_plugins_own_tests_runs(install, strangers, tmp_path):
+    install("cxrkit-mine", documented("cxrkit_register_models"), group="cxrkit.train")
+    (example,) = re.findall(r"^```python\n# tests/test_cxrkit_mine\.py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "test_cxrkit_mine.py"
+    path.write_text(example, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, path]
+    environment = os.environ | {"PYTHONPATH": str(strangers)}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert re.search(r"\d+ passed", done.stdout), done.stdout
+    assert done.returncode == 0

@@ -12,12 +12,16 @@ from cxrkit.errors import CxrkitError, nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cxrkit.cli.run", "Train, evaluate, explain and report what a tasks.toml says."),
+    "train": ("cxrkit.cli.train", "Train one model on a folder, without a tasks.toml."),
     "demo": ("cxrkit.cli.demo", "Make the whole thing once on generated radiographs."),
     "report": ("cxrkit.cli.report", "Write the report of run directories or prediction files."),
     "compare": ("cxrkit.cli.compare", "Compare the tasks of run directories."),
+    "plot": ("cxrkit.cli.plot", "Write the figures of run directories for a paper."),
     "evaluate": ("cxrkit.cli.evaluate", "Evaluate saved models on a folder, everything fixed beforehand."),
-    "data": ("cxrkit.cli.data", "Check, split and generate image folders."),
-    "plugins": ("cxrkit.cli.plugins", "Show what is installed and what failed to load."),
+    "predict": ("cxrkit.cli.predict", "Predict images and DICOM files with saved models."),
+    "export": ("cxrkit.cli.export", "Write a saved model as .pth or ONNX."),
+    "data": ("cxrkit.cli.data", "Fetch, check, split and generate image folders."),
+    "plugins": ("cxrkit.cli.plugins", "Show what is installed, check a plugin, begin one."),
     "init": ("cxrkit.cli.init", "Write a commented tasks.toml to start from."),
     "schema": ("cxrkit.cli.schema", "Print the JSON Schema of tasks.toml."),
     "doctor": ("cxrkit.cli.doctor", "Check this environment and say what to do about it."),

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-FORMATS: tuple[Literal["html", "pdf", "txt"], ...] = ("html", "pdf", "txt")
+from cxrkit.formats import FORMATS, USUAL, Format
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +54,16 @@ FORMATS: tuple[Literal["html", "pdf", "txt"], ...] = ("html", "pdf", "txt")
     help="For predictive values beside the data's own.",
 )
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
-@click.option("--format", "formats", multiple=True, type=click.Choice(FORMATS), help="Repeatable; all by default.")
+@click.option(
+    "--format", "formats", multiple=True, type=click.Choice(FORMATS), help=f"Repeatable; {', '.join(USUAL)} by default."
+)
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of templates that take the place of cxrkit's own in the report.",
+)
+@click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="PNG, JPEG or SVG for the report's head.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
 def command(  # noqa: PLR0913 - one parameter for each option
@@ -74,7 +83,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
     subgroups: str | None,
     prevalence: float | None,
     device: Literal["auto", "cpu", "cuda", "mps"],
-    formats: tuple[Literal["html", "pdf", "txt"], ...],
+    formats: tuple[Format, ...],
+    templates: Path | None,
+    logo: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -103,7 +114,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
         device=device,
         prevalence=prevalence,
         subgroups=_listed(subgroups),
-        formats=formats or FORMATS,
+        formats=formats or USUAL,
+        templates=templates,
+        logo=logo,
     )
     shown = display(standard_error(), quiet=quiet or as_json)
     with shown.work("reading the images") as work:

@@ -1,9 +1,15 @@
 """``cxrkit run``: everything."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from cxrkit.run.progress import Display
+    from cxrkit.run.study import Study
 
 
 @click.command()
@@ -34,14 +40,11 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     The same command goes on where an interrupted run stopped, and does only what is left.
     """
-    from cxrkit.cli import INTERRUPTED
     from cxrkit.run import dryrun
-    from cxrkit.run.execute import execute
     from cxrkit.run.progress import display, standard_error
     from cxrkit.run.study import Request, prepare
 
-    console = standard_error()
-    shown = display(console, quiet=quiet or as_json)
+    shown = display(standard_error(), quiet=quiet or as_json)
     request = Request(path, sets, only, output, fresh=fresh, strict=strict)
     with shown.work("reading the images") as work:
         study = prepare(request, advance=work.advance)
@@ -50,8 +53,22 @@ def command(  # noqa: PLR0913 - one parameter for each option
     if dry_run:
         click.echo(json.dumps(dryrun.summary(study), indent=1) if as_json else dryrun.text(study), nl=as_json)
         return
+    carry_out(study, shown, fresh=fresh, as_json=as_json)
+
+
+def carry_out(
+    study: "Study", shown: "Display", *, fresh: bool, as_json: bool, begin: Callable[[], None] | None = None
+) -> None:
+    """Carry out a study and tell the outcome: the report's path, or JSON.
+
+    Raises:
+        click.exceptions.Exit: a task failed, or it was interrupted.
+    """
+    from cxrkit.cli import INTERRUPTED
+    from cxrkit.run.execute import execute
+
     try:
-        outcome = execute(study, shown, fresh=fresh)
+        outcome = execute(study, shown, fresh=fresh, begin=begin)
     except KeyboardInterrupt:
         click.echo("Interrupted, the same command goes on after the last finished epoch.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None

@@ -1,7 +1,8 @@
 """Check that every component of a configuration is there and that its options are right."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,17 +10,19 @@ from cxrkit import options
 from cxrkit.config.origin import KeyPath
 from cxrkit.config.paths import located_option
 from cxrkit.config.schema import Configuration, DataTable, TaskTable, Use
-from cxrkit.errors import InputError
+from cxrkit.errors import InputError, nearest
 from cxrkit.registry import Registry
 
 if TYPE_CHECKING:
     from cxrkit.discovery import Plugins
 
+LIBRARIES = {"mlflow": "mlflow"}  # tracker and extra → what it needs
+
 Check = Callable[[Use, Registry, KeyPath], Use]
 
 
 def check_components(configuration: Configuration, train: "Plugins | None", right: "Plugins") -> Configuration:
-    """Look up every model, imbalance strategy, trainer, data set and reporter, and check its options.
+    """Look up every model, imbalance strategy, trainer, data set, reporter and report section, and check its options.
 
     Args:
         configuration: as loaded.
@@ -41,19 +44,34 @@ def check_components(configuration: Configuration, train: "Plugins | None", righ
             problems.extend(_placed(problem, configuration, at) for problem in error.problems)
             return use
 
-    evaluation = configuration.evaluation
+    evaluation, report = configuration.evaluation, configuration.report
     reporters = tuple(
         check(use, right.metric_reporters, ("evaluation", "reporters", index))
         for index, use in enumerate(evaluation.reporters)
     )
+    sections = tuple(
+        check(use, right.report_sections, ("report", "sections", index)) for index, use in enumerate(report.sections)
+    )
+    problems.extend(_wrong_trackers(configuration, train, right))
     update = {
         "task": tuple(_checked_task(task, train, check) for task in configuration.task),
         "data": _checked_data(configuration.data, right, check),
         "evaluation": evaluation.model_copy(update={"reporters": reporters}),
+        "report": report.model_copy(update={"sections": sections}),
     }
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return configuration.model_copy(update=update)
+
+
+def _wrong_trackers(configuration: Configuration, train: "Plugins | None", right: "Plugins") -> Iterator[str]:
+    listening = {name for plugins in (train, right) if plugins for name in plugins.listeners}
+    where = configuration.origin.place(("run", "trackers"))
+    for name in configuration.run.trackers:
+        if name not in listening:
+            yield f'{where}: no tracker "{name}", {nearest(name, listening)}'
+        elif name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+            yield f'{where}: "{name}" needs {LIBRARIES[name]}, pip install "cxrkit[{name}]"'
 
 
 def _checked_task(task: TaskTable, train: "Plugins | None", check: Check) -> TaskTable:

@@ -11,14 +11,14 @@ from cxrkit.config import consistency
 from cxrkit.config.merging import merged_task
 from cxrkit.config.origin import NAMED, KeyPath, Origin, label, with_selectors
 from cxrkit.config.problems import found, sentences
-from cxrkit.config.reading import apply_set, read_toml
+from cxrkit.config.reading import apply_set, parsed, read_toml
 from cxrkit.config.schema import LATER, Configuration, TaskTable
 from cxrkit.errors import InputError, nearest
 
 Problems = list[tuple[KeyPath, str]]
 
 
-def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> Configuration:
+def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), text: str | None = None) -> Configuration:
     """Read a ``tasks.toml``, merge its ``[defaults]`` into every task and check everything but plugins' options.
 
     Args:
@@ -26,11 +26,12 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = ()) -> C
         sets: ``key=value`` that take the place of the file's, e.g. ``task.transfer.trainer.learning_rate=1e-5``.
         only: names of tasks that the command line asks for; each must exist. All tasks are kept all the same, as the
             others may have finished earlier.
+        text: what the file will say, where it is not written yet.
 
     Raises:
         InputError: the file cannot be read, or something in it or in ``sets`` is wrong; all problems at once.
     """
-    document = read_toml(path)
+    document = read_toml(path) if text is None else parsed(text, path)
     origin, wrong_sets = _apply_sets(document, Origin(str(path)), sets)
     merged = _merge_defaults(document, origin)
     problems = merged.problems + consistency.problems(merged.document)

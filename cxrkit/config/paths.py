@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from cxrkit.config.schema import Configuration, DataTable, TaskTable, Use
+from cxrkit.config.schema import Configuration, DataTable, ReportTable, TaskTable, Use
 
 
 def located(configuration: Configuration, path: Path) -> Configuration:
     """Make the paths of a configuration absolute; they are written relative to its file.
 
-    These are the output folder, the data, the files of predictions, and the components' options that name a file.
+    These are the output folder, the data, the files of predictions, the report's templates and logo, and the
+    components' options that name a file.
 
     Args:
         configuration: as loaded, or with its components checked.
@@ -22,6 +23,18 @@ def located(configuration: Configuration, path: Path) -> Configuration:
             "run": configuration.run.model_copy(update={"output": str(folder / configuration.run.output)}),
             "data": None if data is None else _located_data(data, folder),
             "task": tuple(_located_task(task, folder) for task in configuration.task),
+            "report": located_report(configuration.report, folder),
+        }
+    )
+
+
+def located_report(report: ReportTable, folder: Path) -> ReportTable:
+    """Make the paths of ``[report]`` absolute, which are relative to ``folder``."""
+    return report.model_copy(
+        update={
+            "templates": None if report.templates is None else _seen_from(folder, report.templates),
+            "logo": None if report.logo is None else _seen_from(folder, report.logo),
+            "sections": tuple(_located_use(section, folder) for section in report.sections),
         }
     )
 
@@ -35,23 +48,30 @@ def located_option(value: Any, folder: Path) -> Any:
     if isinstance(value, Path):
         return folder / value
     has_form = isinstance(value, str) and (Path(value).suffix or len(Path(value).parts) > 1)
-    return str(folder / value) if has_form and _is_file(folder / value) else value
+    return (_file(folder, value) or value) if has_form else value
 
 
-def _is_file(path: Path) -> bool:
+def _file(folder: Path, value: str) -> str | None:
     try:
-        return path.is_file()
+        path = _seen_from(folder, value)
+        return path if Path(path).is_file() else None
     except (OSError, ValueError):  # too long for a name, or with a NUL
-        return False
+        return None
+
+
+def _seen_from(folder: Path, written: str) -> str:
+    """Make a path absolute; ``..`` leads out of a folder that does not exist yet, too."""
+    path = folder / written
+    return str(path if folder.is_dir() else path.resolve())
 
 
 def _located_data(data: DataTable, folder: Path) -> DataTable:
     return data.model_copy(
         update={
-            "root": None if data.root is None else str(folder / data.root),
-            "manifest": None if data.manifest is None else str(folder / data.manifest),
+            "root": None if data.root is None else _seen_from(folder, data.root),
+            "manifest": None if data.manifest is None else _seen_from(folder, data.manifest),
             "dataset": None if data.dataset is None else _located_use(data.dataset, folder),
-            "external": {name: str(folder / root) for name, root in data.external.items()},
+            "external": {name: _seen_from(folder, root) for name, root in data.external.items()},
         }
     )
 

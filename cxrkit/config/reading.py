@@ -30,10 +30,15 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}: line {line}: is not UTF-8, save the file in that encoding") from None
-    return _parsed(text, path)
+    return parsed(text, path)
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def parsed(text: str, path: Path) -> dict[str, Any]:
+    """Parse the text of a TOML file.
+
+    Raises:
+        InputError: it is no TOML; with line and column.
+    """
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -15,6 +15,7 @@ from cxrkit.config.images import (
     ValidationTable,
 )
 from cxrkit.config.origin import Origin
+from cxrkit.formats import USUAL, Format
 
 __all__ = [
     "LATER",
@@ -61,6 +62,7 @@ class RunTable(Table):
         "auto", description="Processes that decode images; 0 is none."
     )
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field("auto", description="CPU threads of the network.")
+    trackers: Array[str] = Field((), description="Trackers that figures and reports are sent to, e.g. mlflow.")
 
 
 class ReferTable(Table):
@@ -196,7 +198,7 @@ class ExplainTable(Table):
 
     method: CamMethod = Field("GradCAM", description="A method of torchcam; none for no maps.")
     layer: str | None = Field(None, description="Dotted name of the layer; found by itself by default.")
-    most: int = Field(40, ge=0, description="Images shown at most, errors first.")
+    most: int = Field(100, ge=0, description="Images shown at most, errors first.")
     correct: int = Field(8, ge=0, description="How many of them are correct examples.")
     sample: int = Field(60, ge=0, description="Images, drawn blindly, that the maps are checked on; 0 for no checks.")
 
@@ -216,10 +218,18 @@ class RobustnessTable(Table):
 class ReportTable(Table):
     """``[report]``: what is written and what it says about itself."""
 
-    formats: Array[Literal["html", "pdf", "txt"]] = ("html", "pdf", "txt")
+    formats: Array[Format] = USUAL
     title: str = "Comparison of chest X-ray classifiers"
     authors: Array[str] = ()
     institution: str | None = None
+    logo: str | None = Field(None, min_length=1, description="PNG, JPEG or SVG file, relative to this file.")
+    intended_use: str | None = Field(
+        None, min_length=1, description="For what, for whom and where the models are meant."
+    )
+    templates: str | None = Field(
+        None, min_length=1, description="Folder of templates that take the place of cxrkit's own."
+    )
+    sections: Array[Component] = Field((), description="Report section plugins.")
 
 
 class Configuration(Table):
@@ -256,8 +266,6 @@ class Configuration(Table):
 
 
 LATER: dict[str, str] = {
-    "report.templates": "templates of your own",
-    "report.logo": "a logo",
     "report.pseudonyms": "pseudonyms",
 }
 """Keys of the design whose feature does not exist yet: an error that says so."""

@@ -38,7 +38,7 @@ class _PredictionFile:
 
 def starter() -> str:
     """Write a ``tasks.toml`` that compares training from scratch with transfer learning."""
-    return _rendered("tasks.toml.j2")
+    return rendered("tasks.toml.j2")
 
 
 def starter_for_predictions(files: Sequence[Path], folder: Path) -> str:
@@ -60,7 +60,7 @@ def starter_for_predictions(files: Sequence[Path], folder: Path) -> str:
             problems.extend(error.problems)
     if problems:
         raise InputError(*problems)
-    return _rendered("predictions.toml.j2", tasks=tasks)
+    return rendered("predictions.toml.j2", tasks=tasks)
 
 
 def _described(file: Path, folder: Path, taken: Sequence[str]) -> _PredictionFile:
@@ -103,7 +103,8 @@ def _relative(file: Path, folder: Path) -> str:
         return file.absolute().as_posix()
 
 
-def _rendered(template: str, **values: Any) -> str:
+def rendered(template: str, **values: Any) -> str:
+    """Fill in a template of a text file; the filter ``quoted`` writes a text as TOML, JSON and Python have it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -1,12 +1,14 @@
 """The JSON files of a run directory, as pydantic models: one place for their keys, types and versions."""
 
 from cxrkit.records.document import Document, Estimate
+from cxrkit.records.exported import OnnxMetadata
 from cxrkit.records.figures import (
     AcceptanceRecord,
     ChangeRecord,
     Comparison,
     ComparisonRecord,
     Confusion,
+    FigureRecord,
     Metrics,
     OperatingPoint,
     Record,
@@ -33,6 +35,8 @@ from cxrkit.records.images import (
     Shared,
 )
 from cxrkit.records.maps import CamAgreement, CamChecks, CamEntry, CamIndex, Explanations, RandomisationStep
+from cxrkit.records.predicted import Answer, InZone, PredictedImage, PredictedImages, PredictingModel, ThresholdOrigin
+from cxrkit.records.report import ReportDocument, ReportFiles
 from cxrkit.records.run import DataSummary, Environment, RunInfo
 from cxrkit.records.tasks import (
     EnsembleRecord,
@@ -49,6 +53,7 @@ from cxrkit.records.tasks import (
 
 __all__ = [
     "AcceptanceRecord",
+    "Answer",
     "Baseline",
     "BaselineName",
     "CamAgreement",
@@ -69,8 +74,10 @@ __all__ = [
     "Estimate",
     "Exclusion",
     "Explanations",
+    "FigureRecord",
     "ImageStatistic",
     "ImageStatistics",
+    "InZone",
     "LabelConflict",
     "LayerInfo",
     "Metrics",
@@ -78,11 +85,17 @@ __all__ = [
     "NearDuplicate",
     "NearDuplicateCount",
     "NearDuplicates",
+    "OnnxMetadata",
     "OperatingPoint",
+    "PredictedImage",
+    "PredictedImages",
+    "PredictingModel",
     "Preprocessing",
     "PriorRecord",
     "RandomisationStep",
     "Record",
+    "ReportDocument",
+    "ReportFiles",
     "Robustness",
     "RunInfo",
     "SectionRecord",
@@ -92,6 +105,7 @@ __all__ = [
     "TaskKind",
     "TaskState",
     "TemperatureRecord",
+    "ThresholdOrigin",
     "ThresholdRecord",
     "Timing",
     "Zone",

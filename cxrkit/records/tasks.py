@@ -128,3 +128,4 @@ class Timing(Document):
     device: str | None = None
     precision: str | None = None
     epochs: list[dict[str, float]] = []
+    notes: list[str] = []  # sentences of the trainer's, such as that memory ran out

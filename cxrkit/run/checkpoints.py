@@ -83,7 +83,7 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
         name: Ready(model, info.model_copy(update={"task": name}), test.found.get(name))
         for name, model, info in zip(names, checked.models, checked.infos, strict=True)
     }
-    notes = [*test.notes, *(note for one in models.values() if (note := _assumed(request, one)))]
+    notes = [*test.notes, *(note for one in models.values() if (note := assumed(request, one)))]
     if request.name is not None and not test.found:
         notes.append(
             f'These images are the set "test": no internal test stands beside them, so --name {request.name} '
@@ -103,7 +103,7 @@ def execute(evaluation: Evaluation, display: Display) -> Outcome:
     )
 
 
-def _assumed(request: Request, one: Ready) -> str | None:
+def assumed(request: Request, one: Ready) -> str | None:
     """Say what was taken for granted of a model whose file tells nothing but its weights."""
     if one.model.info is not None:
         return None
@@ -166,7 +166,12 @@ def _configuration(request: Request, models: Mapping[str, Ready]) -> Configurati
         task=tuple(_table(name, one.info) for name, one in models.items()),
         evaluation=EvaluationTable(prevalence=request.prevalence, subgroups=tuple(request.subgroups)),
         explain=ExplainTable(sample=0),
-        report=ReportTable(formats=tuple(request.formats), title=f"Saved models on {request.data.resolve().name}"),
+        report=ReportTable(
+            formats=tuple(request.formats),
+            title=f"Saved models on {request.data.resolve().name}",
+            templates=None if request.templates is None else str(request.templates),
+            logo=None if request.logo is None else str(request.logo),
+        ),
     )
 
 

@@ -18,8 +18,10 @@ from cxrkit.data.patients import PatientRule
 from cxrkit.discovery import Plugins, load
 from cxrkit.errors import InputError, nearest
 from cxrkit.evaluation.subgroups import check_subgroups
+from cxrkit.formats import USUAL, Format
 from cxrkit.plans import Chosen, DevicePlan
 from cxrkit.records import ModelInfo
+from cxrkit.report import house
 from cxrkit.run import saved
 from cxrkit.run.saved import SavedModel
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from cxrkit.training.checkpoints import Examined
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Format = Literal["html", "pdf", "txt"]
 USUAL_SIZE = 224
 FEWEST_CLASSES = 2
 INSTEAD_OF_INFO = ("architecture", "classes", "positive", "image_size", "threshold")  # options
@@ -54,6 +55,8 @@ class Request:
         prevalence: for predictive values beside the data's own.
         subgroups: columns.
         formats: of the report.
+        templates: folder of templates that take the place of cxrkit's own in the report.
+        logo: picture for the report.
     """
 
     models: Sequence[Path]
@@ -71,7 +74,9 @@ class Request:
     device: Device = "auto"
     prevalence: float | None = None
     subgroups: Sequence[str] = ()
-    formats: Sequence[Format] = ("html", "pdf", "txt")
+    formats: Sequence[Format] = USUAL
+    templates: Path | None = None
+    logo: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def check(request: Request, advance: Callable[[int, int], None] | None = None) -
     models = _models(request, problems)
     found = _data(request, right, problems)
     _check_device(request, problems)
+    with _collecting(problems):
+        house.check(request.templates, request.logo, lambda key: f"--{key}")
     if problems or found is None:
         raise InputError(*dict.fromkeys(problems))
     drafts = _drafts(request, models, found.labels)
@@ -119,6 +126,28 @@ def check(request: Request, advance: Callable[[int, int], None] | None = None) -
         raise InputError(*dict.fromkeys(problems))
     manifest = one_set.read(found, request.data, first.class_names, first.positive, advance)
     return Checked(models, infos, manifest, right, train)
+
+
+def known_models(request: Request, train: Plugins, problems: list[str]) -> tuple[list[SavedModel], list[ModelInfo]]:
+    """Read and check the saved models alone, for images whose classes are not known.
+
+    Args:
+        request: what concerns models, output and device of it.
+        train: the plugins that may need torch.
+        problems: takes what is wrong; then what is returned is not to be used.
+
+    Raises:
+        RunError: a model's plugin failed.
+    """
+    models = _models(request, problems)
+    _check_device(request, problems)
+    lacking = [str(model.weights) for model in models if model.info is None]
+    if lacking and not request.classes:
+        told = f"--classes: missing, {', '.join(lacking)} has no model.json that tells them"
+        problems.append(f"{told}, give them in the order of its outputs, such as NORMAL,PNEUMONIA")
+    if problems:
+        return models, []
+    return models, _examined(models, _drafts(request, models, ()), train, problems)
 
 
 @contextmanager
@@ -251,7 +280,7 @@ def _data(request: Request, right: Plugins, problems: list[str]) -> one_set.List
             problems.append(f"--name: {fault}")
         if not request.data.exists():
             raise InputError(f"{request.data}: no such folder or file, allowed are class folders or a CSV of images")
-        found = one_set.listed(request.data, request.split, _rule(request.groups), right.datasets)
+        found = one_set.listed(request.data, request.split, patient_rule(request.groups), right.datasets)
         try:
             check_subgroups(request.subgroups, found.frame)
         except InputError as error:
@@ -269,7 +298,12 @@ def _no_set_name(name: str) -> str | None:
     return f'must be none of {", ".join(SPLITS)}, got "{name}"' if name in SPLITS else None
 
 
-def _rule(groups: str | None) -> PatientRule | None:
+def patient_rule(groups: str | None) -> PatientRule | None:
+    """Read ``--groups``: ``kermany``, ``image``, ``column=NAME`` or ``regex=PATTERN``; None where it is left out.
+
+    Raises:
+        InputError: it is none of these.
+    """
     kind, has_value, value = (groups or "").partition("=")
     rule: Any = {kind: value} if has_value else groups
     try:

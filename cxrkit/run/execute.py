@@ -1,6 +1,7 @@
 """``cxrkit run`` from a checked request to the reports."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from cxrkit.data.audit import audit_of
 from cxrkit.data.manifest import Manifest
 from cxrkit.environment import describe
 from cxrkit.errors import RunError
+from cxrkit.evaluation import hints
+from cxrkit.evaluation.hint_rules import Trained
 from cxrkit.records import Environment, RunInfo, TaskInfo, TaskState
 from cxrkit.run import ensembles, fingerprints, plans, robustness, tasks
 from cxrkit.run.finish import finish, finished_tasks, trained_tasks
@@ -28,12 +31,14 @@ class Outcome:
         reports: the files written, the HTML first.
         tasks: task that was asked for → ``finished`` or ``failed``; ensemble → the same, or ``pending``.
         failures: task or ensemble → why.
+        hints: sentences on what the trainings may suggest.
     """
 
     directory: Path
     reports: tuple[Path, ...]
     tasks: dict[str, TaskState]
     failures: dict[str, str]
+    hints: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Tell the same as JSON."""
@@ -42,12 +47,19 @@ class Outcome:
             "reports": [str(path) for path in self.reports],
             "tasks": self.tasks,
             "failures": self.failures,
+            "hints": self.hints,
         }
         return json.dumps(content, indent=1)
 
 
-def execute(study: Study, display: Display, *, fresh: bool = False) -> Outcome:
+def execute(study: Study, display: Display, *, fresh: bool = False, begin: Callable[[], None] | None = None) -> Outcome:
     """Carry out a study: train, predict, evaluate, explain, report.
+
+    Args:
+        study: checked.
+        display: shows what happens.
+        fresh: move what the tasks left earlier aside first.
+        begin: is called once everything has been checked, before the first file is written.
 
     Raises:
         InputError: a finished task's configuration has changed, or a model cannot be built; nothing was written.
@@ -56,6 +68,8 @@ def execute(study: Study, display: Display, *, fresh: bool = False) -> Outcome:
     if not fresh:
         tasks.refuse_changed(study)
     tasks.refuse_impossible(study)
+    if begin is not None:
+        begin()
     for folder in tasks.set_aside(study) if fresh else ():
         display.say(f"moved what was there to {folder}")
     return carry_through(study, display, tasks.carry_out)
@@ -89,7 +103,15 @@ def carry_through(
     states = {info.task: info.state for info in infos}
     for sentence in _tell_trackers(study, reports, states):
         display.warn(sentence)
-    return Outcome(study.run.root, tuple(reports), states, _failures(infos))
+    found = hints.of_tasks(_trained(study, task.name) for task in trained_tasks(study))
+    for sentence in found:
+        display.say(f"Hint: {sentence}")
+    return Outcome(study.run.root, tuple(reports), states, _failures(infos), tuple(found))
+
+
+def _trained(study: Study, task: str) -> Trained:
+    directory = study.run.task(task)
+    return Trained(task, directory, TaskInfo.read(directory.info))
 
 
 def _begin(study: Study, display: Display) -> None:
@@ -103,6 +125,7 @@ def _begin(study: Study, display: Display) -> None:
         class_names=list(study.class_names),
         positive=study.positive or "",
         tasks=dict.fromkeys(study.written.thresholds, "pending") | _known_states(before, study),
+        folder=_folder(study),
         started=before.started if before else datetime.now(UTC).isoformat(timespec="seconds"),
         finished=before.finished if before else None,
         audit_fingerprint=audit,
@@ -112,6 +135,15 @@ def _begin(study: Study, display: Display) -> None:
         report_fingerprint=before.report_fingerprint if before else None,
     )
     info.write(study.run.info)
+
+
+def _folder(study: Study) -> str:
+    """Tell where the paths of the configuration begin, so that a project which is moved as a whole finds them again."""
+    folder = Path(study.written.origin.file).absolute().parent
+    try:
+        return Path(os.path.relpath(folder, study.run.root)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return str(folder)
 
 
 def _describe_images(study: Study, manifest: Manifest, before: RunInfo | None, display: Display) -> str:
@@ -163,5 +195,5 @@ def _refuse_nothing(study: Study, infos: Sequence[TaskInfo]) -> None:
 
 
 def _tell_trackers(study: Study, reports: list[Path], states: dict[str, TaskState]) -> list[str]:
-    run = FinishedRun(directory=study.run.root, reports=tuple(reports), tasks=states)
+    run = FinishedRun(study.run.root, tuple(reports), states, study.configuration.run.trackers)
     return study.right.tell("cxrkit_run_finished", run=run)

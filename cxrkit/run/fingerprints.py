@@ -1,5 +1,6 @@
 """What a stage depends on, so that only the stage whose input changed runs again."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
@@ -14,6 +15,8 @@ from cxrkit.files import digest, sha256
 from cxrkit.plans import ExplainPlan, RobustnessPlan, TrainingPlan
 from cxrkit.records import RunInfo, TaskInfo
 from cxrkit.registry import Registered
+from cxrkit.report.formats import templates
+from cxrkit.report.house import House
 from cxrkit.rundir import RunDirectory
 
 _EVALUATED = {
@@ -116,7 +119,9 @@ def of_evaluation(
     )
 
 
-def of_report(configuration: Configuration, info: RunInfo, tasks: Mapping[str, str], timings: Iterable[Path]) -> str:
+def of_report(
+    configuration: Configuration, info: RunInfo, tasks: Mapping[str, str], timings: Iterable[Path], house: House
+) -> str:
     """Describe all that the reports depend on.
 
     Args:
@@ -124,6 +129,7 @@ def of_report(configuration: Configuration, info: RunInfo, tasks: Mapping[str, s
         info: the images in numbers, and what the earlier stages were made of.
         tasks: task or ensemble → its state, or why it failed.
         timings: of the trainings.
+        house: what the report has of its author's own.
     """
     return _digest(
         version=version("cxrkit"),
@@ -132,12 +138,19 @@ def of_report(configuration: Configuration, info: RunInfo, tasks: Mapping[str, s
         stages=[info.audit_fingerprint, info.evaluation_fingerprint, info.explain_fingerprint],
         tasks=dict(tasks),
         timings=_hashes(timings),
+        templates=_templates(house.templates),
+        logo=None if house.logo is None else hashlib.sha256(house.logo.content).hexdigest(),
+        sections=[f"{one.name} {one.distribution} {one.version}" for one, _ in house.sections],
     )
 
 
 def differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Name the keys whose values differ."""
     return [key for key in new if old.get(key) != new[key]] + [key for key in old if key not in new]
+
+
+def _templates(folder: Path | None) -> list[tuple[str, str]]:
+    return [] if folder is None else [(name, sha256(path)) for name, path in templates.files(folder).items()]
 
 
 def _by_content(options: Mapping[str, Any]) -> dict[str, Any]:

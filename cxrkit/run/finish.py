@@ -11,6 +11,8 @@ from cxrkit.errors import CxrkitError
 from cxrkit.evaluation import cases, evaluate
 from cxrkit.plans import ExplainPlan
 from cxrkit.records import RunInfo, TaskInfo
+from cxrkit.report import filing
+from cxrkit.report import house as houses
 from cxrkit.report import write as write_reports
 from cxrkit.run import children, fingerprints, plans, thumbnails
 from cxrkit.run.progress import Display
@@ -119,15 +121,16 @@ def _draw_maps(study: Study, plan: ExplainPlan, display: Display) -> None:
 
 def _report(study: Study, display: Display) -> list[Path]:
     table, info = study.configuration.report, RunInfo.read(study.run.info)
+    house = houses.of_table(table, study.right)
     timings = [path for task in trained_tasks(study) for path in _timings(study, task)]
-    fingerprint = fingerprints.of_report(study.written, info, _failures(study), timings)
-    files = [_report_file(study, name) for name in table.formats]
-    if info.report_fingerprint == fingerprint and all(path.is_file() for path in files):
-        return files
+    fingerprint = fingerprints.of_report(study.written, info, _failures(study), timings, house)
+    there = filing.places(study.run.report, table.formats)
+    if info.report_fingerprint == fingerprint and there is not None:
+        return there
     now = datetime.now(UTC).isoformat(timespec="seconds")
     info.model_copy(update={"finished": now, "report_fingerprint": None}).write(study.run.info)
     with display.work("writing the report"):
-        written, warnings = write_reports([study.run], study.run.report, table.formats, strict_pdf=False)
+        written, warnings = write_reports([study.run], study.run.report, table.formats, strict_pdf=False, house=house)
     for warning in warnings:
         display.warn(warning)
     if not warnings:  # a PDF that could not be made is tried again next time
@@ -137,10 +140,6 @@ def _report(study: Study, display: Display) -> list[Path]:
 
 def _timings(study: Study, task: TaskTable) -> list[Path]:
     return [study.run.task(task.name).seed(seed).timing for seed in task.seeds]
-
-
-def _report_file(study: Study, name: str) -> Path:
-    return study.run.report / {"txt": "comparison_report.txt"}.get(name, f"report.{name}")
 
 
 def _predictions(study: Study, names: Sequence[str]) -> list[Path]:

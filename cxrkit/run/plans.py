@@ -29,6 +29,7 @@ def training(study: Study, task: TaskTable, seed: int) -> TrainingPlan:
         batch_size=task.batch_size,
         devices=devices(study, task),
         sets=study.sets,
+        trackers=list(study.configuration.run.trackers),
     )
 
 

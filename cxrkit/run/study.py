@@ -13,6 +13,7 @@ from cxrkit.discovery import Plugins, load
 from cxrkit.errors import InputError
 from cxrkit.evaluation.importing import read_task
 from cxrkit.evaluation.subgroups import check_subgroups
+from cxrkit.report.house import check_table as check_house
 from cxrkit.rundir import RunDirectory
 
 
@@ -27,6 +28,7 @@ class Request:
         output: run directory in place of the file's.
         fresh: move what the tasks left earlier aside and start again.
         strict: a plugin that fails to load is an error.
+        text: what the file will say, where it is not written yet.
     """
 
     path: Path
@@ -35,6 +37,7 @@ class Request:
     output: Path | None = None
     fresh: bool = False
     strict: bool = False
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,13 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
     Raises:
         InputError: anything of it is wrong; nothing has been written.
     """
-    read = config.load(request.path, sets=request.sets, only=request.only)
+    read = config.load(request.path, sets=request.sets, only=request.only, text=request.text)
     trains = any(task.model is not None for task in read.task)
     right = load("cxrkit", strict=request.strict)
     train = load("cxrkit.train", strict=request.strict) if trains else None
     written = config.check_components(read, train, right)
     configuration = config.located(written, request.path)
+    check_house(configuration.report, lambda key: configuration.origin.place(("report", key)))
     manifest = _manifest(configuration, request.path.parent, right, advance, training=trains)
     check_subgroups(configuration.evaluation.subgroups, manifest.frame if manifest is not None else None)
     class_names, positive = _classes(configuration, manifest)

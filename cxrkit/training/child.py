@@ -13,7 +13,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from cxrkit.errors import CxrkitError, InputError
+from cxrkit.errors import CxrkitError, InputError, is_out_of_memory
 from cxrkit.plans import CheckpointPlan, ExplainPlan, Failed, Finished, RobustnessPlan, TrainingPlan
 from cxrkit.training.events import Events
 
@@ -96,9 +96,7 @@ def _failure(error: Exception) -> Failed:
     if isinstance(error, CxrkitError):
         return Failed(message=str(error), input_error=isinstance(error, InputError))
     traceback.print_exception(error)
-    from cxrkit.training.train import is_want_of_memory
-
-    if is_want_of_memory(error):
+    if is_out_of_memory(error):
         return Failed(message="memory ran out, use a smaller batch_size or image_size")
     return Failed(message=f"unexpected {type(error).__name__}: {error} (the traceback is in the log)")
 

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from cxrkit.api import Batch, Imbalance, IntArray
 from cxrkit.errors import RunError
 from cxrkit.files import write_text
-from cxrkit.plans import EpochRow, Event, Step
+from cxrkit.plans import EpochRow, Event, Notice, Step
 from cxrkit.rundir import SeedDirectory
 from cxrkit.training import order, predict, state
 from cxrkit.training.images import Grey, normalised
@@ -52,6 +53,7 @@ class Context:
         notify: calls the epoch hook of every plugin.
         selected_epoch: the epoch whose weights the model has at the end, if the trainer says so.
         timing: an entry for each epoch.
+        notes: sentences of the trainer's.
     """
 
     fabric: Fabric
@@ -67,9 +69,11 @@ class Context:
     validation: ValidationImages
     tell: Callable[[Event], None]
     notify: Callable[["Context", Mapping[str, float]], None]
+    trackers: tuple[str, ...] = ()
     train_size: int = 0
     selected_epoch: int | None = None
     timing: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _rows: list[dict[str, float]] = field(default_factory=list)
     _losses: list[float] = field(default_factory=list)
     _sizes: list[int] = field(default_factory=list)
@@ -134,6 +138,13 @@ class Context:
             Step(epoch=self._epoch, epochs=self.epochs, step=step, steps=steps, loss=value, images_per_second=rate)
         )
 
+    def note(self, sentence: str) -> None:
+        """Tell what the user should know of this training: shown, logged, kept in ``timing.json`` and reported."""
+        self.notes.append(sentence)
+        if self.fabric.is_global_zero:
+            print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the training's log
+            self.tell(Notice(message=sentence))
+
     def _mean_over_devices(self, value: Tensor) -> float:
         if self.fabric.world_size > 1:
             value = self.fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]  # a tensor stays one
@@ -168,7 +179,7 @@ class Context:
     def save(self, state_of_trainer: Mapping[str, Any]) -> None:
         """Keep what going on after this epoch needs, in ``last/``; call it after :meth:`epoch_finished`."""
         if self.fabric.is_global_zero:
-            whole = {"trainer": state_of_trainer, "rows": self._rows, "timing": self.timing}
+            whole = {"trainer": state_of_trainer, "rows": self._rows, "timing": self.timing, "notes": self.notes}
             state.save(SeedDirectory(self.directory).last, whole, self._epoch)
         self.fabric.barrier()
 
@@ -177,7 +188,7 @@ class Context:
         whole = state.restore(SeedDirectory(self.directory).last)
         if whole is None:
             return None
-        self._rows, self.timing = whole["rows"], whole["timing"]
+        self._rows, self.timing, self.notes = whole["rows"], whole["timing"], whole["notes"]
         self._epoch = int(self._rows[-1]["epoch"])
         trainer: dict[str, Any] = whole["trainer"]
         return trainer

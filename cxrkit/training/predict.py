@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cxrkit import metrics
 from cxrkit.api import FloatArray, IntArray, Predictions
+from cxrkit.errors import is_out_of_memory
 from cxrkit.evaluation.predictions import softmax
 from cxrkit.training.images import Grey, normalised
 
@@ -80,8 +81,14 @@ def logits(fabric: Fabric, module: nn.Module, batches: Iterator[Grey]) -> FloatA
 
 
 def _of_batch(fabric: Fabric, module: nn.Module, greys: Grey) -> FloatArray:
-    output: Tensor = module(normalised(torch.from_numpy(greys).to(fabric.device)))
-    return output.cpu().numpy().astype(np.float64)
+    """Compute a batch's logits; where memory runs out, each half's by itself, which says the same of every image."""
+    try:
+        output: Tensor = module(normalised(torch.from_numpy(greys).to(fabric.device)))
+        return output.cpu().numpy().astype(np.float64)
+    except (RuntimeError, MemoryError) as error:
+        if len(greys) == 1 or not is_out_of_memory(error):
+            raise
+    return np.concatenate([_of_batch(fabric, module, half) for half in np.array_split(greys, 2)])
 
 
 def sharded_logits(fabric: Fabric, module: nn.Module, greys: Grey, num_classes: int) -> FloatArray:

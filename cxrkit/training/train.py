@@ -15,7 +15,7 @@ from cxrkit import discovery
 from cxrkit.api import Imbalance, IntArray
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
-from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit.errors import CxrkitError, InputError, RunError, is_out_of_memory
 from cxrkit.evaluation.predictions import write
 from cxrkit.plans import Notice, Stage, Step, TrainingPlan
 from cxrkit.records import ModelInfo, Timing
@@ -29,8 +29,6 @@ from cxrkit.training.images import preprocessing
 from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, views
 from cxrkit.training.predict import EvaluationSet
 from cxrkit.training.state import remove, save_weights
-
-_WANT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # as torch says it
 
 
 @dataclass(frozen=True)
@@ -121,6 +119,7 @@ def _context(job: Job) -> Context:
         validation=_validation(job),
         tell=job.events.tell,
         notify=lambda context, row: _notify(job, context, row),
+        trackers=tuple(plan.trackers),
     )
 
 
@@ -187,20 +186,12 @@ def _blaming(component: Registered) -> Iterator[None]:
     except CxrkitError:
         raise
     except Exception as error:
-        if is_want_of_memory(error):
+        if is_out_of_memory(error):
             raise
         raise RunError(
             f'{component.kind} "{component.name}" of {component.distribution} {component.version} failed '
             f"({type(error).__name__}: {error})"
         ) from error
-
-
-def is_want_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory, of the machine or of the device, ran out."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _WANT_OF_MEMORY)
 
 
 def _predict(job: Job, module: nn.Module) -> None:
@@ -252,5 +243,6 @@ def _write_timing(job: Job, context: Context, seconds: float) -> None:
         device=job.device,
         precision=devices.native_precision(job.plan.devices.precision, job.device),
         epochs=context.timing,
+        notes=context.notes,
     )
     timing.write(job.folder.timing)

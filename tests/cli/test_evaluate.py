@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from cxrkit.cli import cli
 from cxrkit.data.phantom import write
 from cxrkit.evaluation.predictions import read
+from cxrkit.pictures import ALLOWED
 from cxrkit.records import CamIndex, Metrics, ModelInfo, RunInfo, TaskInfo
 from cxrkit.run import checkpoints
 from cxrkit.run.examining import Request
@@ -166,6 +167,7 @@ def foreign(hospitals, model):
     return path
 
 
+@pytest.mark.slow
 def test_a_state_dict_and_a_model_of_a_run_are_compared_on_its_own_test_folder(hospitals, model, foreign, tmp_path):
     """A class-folder split; what is not known of a foreign file is told, and that the images are not new."""
     done = evaluate(
@@ -236,6 +238,24 @@ def test_of_a_foreign_model_the_options_say_what_a_csv_file_of_images_cannot(hos
     assert not (tmp_path / "out").exists()
 
 
+# ── The same model by cxrkit predict ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_predict_gives_the_probabilities_and_decisions_of_the_run(hospitals, model, tmp_path):
+    test = hospitals / "hospital_a" / "test"
+    done = evaluate_in("predict", "--model", model, test, "--no-cam", "--device", "cpu", "--output", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "out/predictions.csv").open(newline="", encoding="utf-8") as file:
+        found = {row["image"].removeprefix(f"{hospitals / 'hospital_a'}/"): row for row in csv.DictReader(file)}
+    before = predictions(model.parent / "predictions" / "test.csv")
+    assert sorted(found) == sorted(before.images.tolist())
+    again = [float(found[image]["raw_probability"]) for image in before.images]
+    assert np.allclose(again, before.probabilities[:, 1], rtol=0, atol=1e-5)
+    value = ModelInfo.read(model.with_suffix(".json")).threshold.value
+    called = [found[image]["decision"] for image in before.images]
+    assert called == np.where(np.array(again) >= value, "PNEUMONIA", "NORMAL").tolist()
+
+
 # ── What is refused, before anything is written ───────────────────────────────────────────────────────────────────────
 
 
@@ -261,7 +281,7 @@ def test_all_that_is_wrong_with_the_request_is_told_at_once(hospitals, model, fo
             "--data",
             tmp_path / "gone",
         ),
-        *("--classes", "NORMAL", "--name", "test"),
+        *("--classes", "NORMAL", "--name", "test", "--templates", tmp_path / "gone", "--logo", foreign),
     )
     assert told == [
         f"{tmp_path / 'gone.pth'}: no such file, allowed are .safetensors, or .pth with a state dict",
@@ -270,6 +290,8 @@ def test_all_that_is_wrong_with_the_request_is_told_at_once(hospitals, model, fo
         "--classes: needs two or more different ones, got NORMAL",
         '--name: must be none of train, val, test, got "test"',
         f"{tmp_path / 'gone'}: no such folder or file, allowed are class folders or a CSV of images",
+        f"--templates: {tmp_path / 'gone'} is no folder, one with templates is needed",
+        f"--logo: {foreign} is too large, {ALLOWED}",
     ]
 
 

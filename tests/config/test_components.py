@@ -29,6 +29,10 @@ def report(predictions, settings, *, digits: int = 3):
     """A reporter."""
 
 
+def note(study, *, words: tuple[str, ...] = ()):
+    """A section."""
+
+
 TEXT = """
 [data]
 root = "images"
@@ -62,6 +66,7 @@ def plugins():
     add(train.trainers, "odd", fit)
     add(right.datasets, "tree", index)
     add(right.metric_reporters, "plain", report)
+    add(right.report_sections, "note", note)
     return train, right
 
 
@@ -80,6 +85,17 @@ def test_options_are_filled_in(check):
     assert vendor.trainer.options == {}
     assert configuration.data.dataset.options == {"depth": 1}
     assert configuration.evaluation.reporters[0].options == {"digits": 3}
+
+
+def test_a_report_section_is_checked_like_any_component(check, tmp_path):
+    text = TEXT + '[report]\nsections = ["note", { use = "note", words = ["a"] }]\n'
+    assert [one.options for one in check(text).report.sections] == [{"words": ()}, {"words": ("a",)}]
+    with pytest.raises(InputError) as error:
+        check(text.replace('["note",', '["not",').replace("words =", "word ="))
+    assert [problem.replace(str(tmp_path / "tasks.toml"), "tasks.toml") for problem in error.value.problems] == [
+        'tasks.toml: report.sections[0]: no report section "not", did you mean "note"?',
+        'tasks.toml: report.sections[1].word: unknown option, did you mean "words"?',
+    ]
 
 
 def test_every_problem_is_told_where_it_was_written(check, tmp_path):

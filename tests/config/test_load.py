@@ -81,10 +81,12 @@ formats = ["html", "pdf", "txt"]
 title = "Pneumonia"
 authors = ["A. Student"]
 institution = "A hospital"
+logo = "logo.png"
+intended_use = "Second reading of children's radiographs"
+templates = "house"
+sections = ["cohort-note", { use = "letter", file = "letter.txt" }]
 """
 PLACES = {
-    "report.templates": "templates = 'mine'",
-    "report.logo": "logo = 'logo.png'",
     "report.pseudonyms": "pseudonyms = true",
 }
 
@@ -102,6 +104,12 @@ def test_every_table_of_the_file_is_read(load):
     assert configuration.ensemble[0].members == ("scratch", "transfer")
     assert configuration.evaluation.acceptance == {"sensitivity": 0.95, "specificity": 0.8}
     assert configuration.robustness.severities == (2,)
+    assert (configuration.report.logo, configuration.report.templates) == ("logo.png", "house")
+    assert configuration.report.intended_use == "Second reading of children's radiographs"
+    assert [(one.use, one.options) for one in configuration.report.sections] == [
+        ("cohort-note", {}),
+        ("letter", {"file": "letter.txt"}),
+    ]
 
 
 def test_a_configuration_survives_its_own_json(load):

@@ -36,3 +36,19 @@ def test_a_relative_toml_gives_absolute_paths_and_absolute_ones_stay(load, tmp_p
     assert Path(located.data.root) == elsewhere
     assert located.run.output == str(tmp_path / "runs" / "cxrkit")
     assert located.data.manifest is None
+
+
+def test_templates_logo_and_options_of_the_report_are_relative_to_the_toml(load, tmp_path, small):
+    (tmp_path / "letter.txt").touch()
+    text = (
+        small
+        + """
+    [report]
+    templates = "house"
+    logo = "../logo.svg"
+    sections = [{ use = "letter", file = "letter.txt" }, "note"]
+    """
+    )
+    report = config.located(load(text), tmp_path / "tasks.toml").report
+    assert (report.templates, report.logo) == (str(tmp_path / "house"), str(tmp_path / ".." / "logo.svg"))
+    assert [one.options for one in report.sections] == [{"file": str(tmp_path / "letter.txt")}, {}]

@@ -67,7 +67,7 @@ def test_all_problems_are_told_at_once(problems):
         ("threshold.target", "0.9", 'needs no further key for rule "youden", got target'),
         ("evaluation.level", "1", "must be less than 1, got 1"),
         ("evaluation.reporters", "[]", "needs at least 1 item, got 0"),
-        ("report.formats", '["html", "docx"]', 'must be "html", "pdf" or "txt", got "docx"'),
+        ("report.formats", '["html", "docx"]', '"txt", "json", "md", "latex" or "csv", got "docx"'),
         ("task.scratch.seeds", "[1, 1]", "must all differ, got [1, 1]"),
         ("task.scratch.seeds", "[-1]", "must be at least 0, got -1"),
         ("task.scratch.represent", "7", 'must be "ensemble" or one of the seeds [0], got 7'),
@@ -148,3 +148,16 @@ def test_keys_that_mean_nothing_for_a_kind_of_task_are_refused(problems, small):
         'tasks.toml: task "vendor": epochs: means nothing for a task of predictions, which trains nothing',
         'tasks.toml: task "scratch": columns: means nothing for a task without predictions',
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("logo = 3", "report.logo: must be text in quotes, got 3"),
+        ('templates = ""', 'report.templates: must be text of at least 1 character, got ""'),
+        ('sections = "note"', 'report.sections: must be an array, got "note"'),
+        ('intended = "x"', 'report.intended: unknown key, did you mean "intended_use"?'),
+    ],
+)
+def test_keys_of_the_report_are_checked(problems, small, key, problem):
+    assert problems(f"{small}\n[report]\n{key}\n") == [f"tasks.toml: {problem}"]

@@ -27,7 +27,8 @@ def test_all_errors_are_chosen_and_right_examples_of_both_classes(run_of, make):
     assert sorted(chosen.images[:3]) == names(0, 1, 3)
     assert chosen.images[1] == names(0)[0]  # shared by both tasks, the first of its class
     assert {truth[int(image[5:10])] for image in chosen.images[3:]} == {0, 1}
-    assert chosen.rule.startswith("All 3 images that 2 tasks got wrong, and 2 that every task got right")
+    told = "All 3 images that at least one of 2 models got wrong, and 2 that every model got right"
+    assert chosen.rule.startswith(told)
 
 
 def test_the_cap_keeps_both_kinds_of_errors_and_the_most_confident(run_of, make):
@@ -37,7 +38,7 @@ def test_the_cap_keeps_both_kinds_of_errors_and_the_most_confident(run_of, make)
     chosen = cases.choose(run, most=5, correct=1)
     assert chosen.images[:4] == names(9, 11, 8, 10)
     assert len(chosen.images) == 5
-    assert chosen.rule.startswith("4 of the 12 images that the task got wrong (classes by turns")
+    assert chosen.rule.startswith("4 of the 12 images that the model got wrong (classes by turns")
     assert chosen == cases.choose(run, most=5, correct=1)
     assert cases.choose(run, most=0, correct=0).images == []
 

@@ -36,6 +36,7 @@ def tasks(*names):
     return "".join(f'[[task]]\nname = "{name}"\ntrainer = "{name}"\n' for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 def test_each_misbehaviour_ends_its_task_alone_with_its_own_sentence(study, strangers, install):
     install("bad-trainers", TRAINERS, group="cxrkit.train")

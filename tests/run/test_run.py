@@ -85,6 +85,7 @@ def test_a_finished_task_whose_training_changed_is_refused_with_the_keys_named(f
     assert weights(finished) == before
 
 
+@pytest.mark.slow
 def test_fresh_moves_the_old_folder_aside_and_trains_again(finished, tmp_path):
     shutil.copytree(finished.folder, tmp_path / "copy")
     copy = type(finished)(tmp_path / "copy")
@@ -108,6 +109,7 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(study):
     assert not study.run.exists()
 
 
+@pytest.mark.slow
 def test_a_failed_task_is_told_and_the_others_go_on(study):
     study.write((study.folder / "tasks.toml").read_text().replace('name = "plain"', DIVERGING))
     result = study.cxrkit_run("--set", 'report.formats=["txt"]', "--set", "explain.most=0")

@@ -172,6 +172,7 @@ def test_a_dry_run_tells_of_ensembles_and_of_corrupted_images_that_are_left(done
     assert f"{images * 6 * 3} images predicted" in " ".join(result.stdout.split())
 
 
+@pytest.mark.slow
 def test_another_robustness_replaces_the_conditions_and_none_removes_them(copy):
     changed = ["robustness.corruptions=['gamma']", "robustness.shortcuts=false", "robustness.tasks=['plain']"]
     result = copy.cxrkit_run("--quiet", *(part for key in changed for part in ("--set", key)))
