@@ -1,7 +1,7 @@
 """``cxrkit evaluate``: saved models on a folder."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -66,28 +66,14 @@ from cxrkit.formats import FORMATS, USUAL, Format
 @click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="PNG, JPEG or SVG for the report's head.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
-def command(  # noqa: PLR0913 - one parameter for each option
+def command(
     *,
-    models: tuple[Path, ...],
-    data: Path,
-    output: Path,
-    info: Path | None,
-    architecture: str | None,
     classes: str | None,
-    positive: str | None,
-    threshold: float | None,
-    image_size: int | None,
-    name: str | None,
-    split: str | None,
-    groups: str | None,
     subgroups: str | None,
-    prevalence: float | None,
-    device: Literal["auto", "cpu", "cuda", "mps"],
     formats: tuple[Format, ...],
-    templates: Path | None,
-    logo: Path | None,
     quiet: bool,
     as_json: bool,
+    **others: Any,
 ) -> None:
     """Evaluate saved models on images that they have not seen, with everything fixed beforehand.
 
@@ -98,26 +84,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from cxrkit.run.examining import Request
     from cxrkit.run.progress import display, standard_error
 
-    request = Request(
-        models=models,
-        data=data,
-        output=output,
-        info=info,
-        architecture=architecture,
-        classes=_listed(classes),
-        positive=positive,
-        threshold=threshold,
-        image_size=image_size,
-        name=name,
-        split=split,
-        groups=groups,
-        device=device,
-        prevalence=prevalence,
-        subgroups=_listed(subgroups),
-        formats=formats or USUAL,
-        templates=templates,
-        logo=logo,
-    )
+    request = Request(classes=_listed(classes), subgroups=_listed(subgroups), formats=formats or USUAL, **others)
     shown = display(standard_error(), quiet=quiet or as_json)
     with shown.work("reading the images") as work:
         evaluation = checkpoints.prepare(request, advance=work.advance)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -59,28 +59,7 @@ SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the TOML, the plan and the data; write nothing.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
-def command(  # noqa: PLR0913 - one parameter for each option
-    *,
-    data: Path,
-    model: str,
-    pretrained: bool | None,
-    weights: Path | None,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float | None,
-    device: Literal["auto", "cpu", "cuda", "mps"],
-    output: Path | None,
-    class_weights: bool,
-    scheduler: str,
-    seeds: tuple[int, ...],
-    positive: str | None,
-    groups: str | None,
-    sets: tuple[str, ...],
-    fresh: bool,
-    dry_run: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def command(*, seeds: tuple[int, ...], fresh: bool, dry_run: bool, quiet: bool, as_json: bool, **others: Any) -> None:
     """Train, evaluate, explain and report one model.
 
     The tasks.toml that says all of it is written into the output folder; cxrkit run takes it from there. The same
@@ -91,24 +70,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     from cxrkit.run.one_model import Request, prepare
     from cxrkit.run.progress import display, standard_error
 
-    request = Request(
-        data=data,
-        model=model,
-        pretrained=pretrained,
-        weights=weights,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        device=device,
-        output=output,
-        class_weights=class_weights,
-        scheduler=scheduler,
-        seeds=seeds or (0,),
-        positive=positive,
-        groups=groups,
-        sets=sets,
-        fresh=fresh,
-    )
+    request = Request(seeds=seeds or (0,), fresh=fresh, **others)
     shown = display(standard_error(), quiet=quiet or as_json)
     with shown.work("reading the images") as work:
         one = prepare(request, advance=work.advance)

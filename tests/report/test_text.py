@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from cxrkit.report.compose import compose
-from cxrkit.report.content import Cell, Column, Section, Table, on_pages
+from cxrkit.report.content import Cell, Column, Section, Table
 from cxrkit.report.formats import html, text
+from cxrkit.report.formats.paging import on_pages
 from cxrkit.report.formats.wrapping import longest_piece, wrapped
 from cxrkit.report.reading import read
 

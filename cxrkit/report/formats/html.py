@@ -20,9 +20,10 @@ from markupsafe import Markup
 
 from cxrkit.errors import InputError
 from cxrkit.report.chapters import explorer
-from cxrkit.report.content import Block, Explorer, Logo, Picture, Report, on_pages, on_paper
+from cxrkit.report.content import Block, Explorer, Logo, Picture, Report
 from cxrkit.report.drawn import palette
 from cxrkit.report.drawn.drawing import within_page
+from cxrkit.report.formats.paging import on_pages, on_paper
 from cxrkit.report.one_line import in_lines
 
 OURS = "cxrkit"

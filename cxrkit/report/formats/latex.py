@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from textwrap import wrap
 
-from cxrkit.report.content import Cell, Column, Matrix, Report, Table, on_pages
+from cxrkit.report.content import Cell, Column, Matrix, Report, Table
 from cxrkit.report.formats.numbering import NumberedTable, matrix_table, tables_of
+from cxrkit.report.formats.paging import on_pages
 
 ALL = "all-tables.tex"
 PACKAGES = ("amssymb", "array", "booktabs", "graphicx", "longtable")

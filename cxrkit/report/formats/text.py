@@ -19,9 +19,9 @@ from cxrkit.report.content import (
     Table,
     Terms,
     Text,
-    on_paper,
 )
 from cxrkit.report.formats.numbering import matrix_table
+from cxrkit.report.formats.paging import on_paper
 from cxrkit.report.formats.wrapping import longest_piece, wrapped
 from cxrkit.report.one_line import in_lines
 
