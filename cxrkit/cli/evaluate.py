@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cxrkit.cli.model_options import of_saved_models
 from cxrkit.formats import FORMATS, USUAL, Format
 
 
@@ -28,18 +29,7 @@ from cxrkit.formats import FORMATS, USUAL, Format
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path), help="Run directory and report; new or empty."
 )
-@click.option(
-    "--info", metavar="FILE", type=click.Path(path_type=Path), help="A model.json that is not beside its model."
-)
-@click.option("--architecture", metavar="NAME", help="Without a model.json: a registered model such as resnet18.")
-@click.option("--classes", metavar="A,B", help="Without a model.json: its classes in order; by name by default.")
-@click.option("--positive", metavar="CLASS", help="Without a model.json: the class that is detected.")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), help="Where none was chosen; the conventional 0.5 by default."
-)
-@click.option(
-    "--image-size", type=click.IntRange(16, 4096), help="Without a model.json: pixels of its input; 224 by default."
-)
+@of_saved_models
 @click.option("--name", help="Of the data, where the model's internal test stands beside it; its folder by default.")
 @click.option("--split", type=click.Choice(("train", "val", "test")), help="Of the data; test by default.")
 @click.option(

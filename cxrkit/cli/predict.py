@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from cxrkit.cli.model_options import of_saved_models
+
 if TYPE_CHECKING:
     from cxrkit.data.listing import Found
     from cxrkit.run.predicting import Session
@@ -36,18 +38,7 @@ FEW = 20  # images, which are told one by one
     help="Of torchcam, for the overlays: CAM, GradCAM, GradCAMpp, SmoothGradCAMpp, XGradCAM, LayerCAM, ScoreCAM, ...",
 )
 @click.option("--no-cam", is_flag=True, help="No overlays.")
-@click.option(
-    "--info", metavar="FILE", type=click.Path(path_type=Path), help="A model.json that is not beside its model."
-)
-@click.option("--architecture", metavar="NAME", help="Without a model.json: a registered model such as resnet18.")
-@click.option("--classes", metavar="A,B", help="Without a model.json: its classes in the order of its outputs.")
-@click.option("--positive", metavar="CLASS", help="Without a model.json: the class that is detected.")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), help="Where none was chosen; the conventional 0.5 by default."
-)
-@click.option(
-    "--image-size", type=click.IntRange(16, 4096), help="Without a model.json: pixels of its input; 224 by default."
-)
+@of_saved_models
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the table's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="What predictions.json says on standard output.")

@@ -17,10 +17,10 @@ from cxrkit.errors import InputError
 from cxrkit.evaluation import evaluate, importing
 from cxrkit.evaluation.labels import Join
 from cxrkit.records import RunInfo, TaskInfo
+from cxrkit.report.phrases import CONVENTIONAL
+from cxrkit.report.results import TEST
 from cxrkit.rundir import RunDirectory
 
-TEST = "test"
-CONVENTIONAL = 0.5
 NO_TABLES = frozenset({".html", ".json", ".log", ".md", ".pdf", ".toml", ".zip"})
 
 

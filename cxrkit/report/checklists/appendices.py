@@ -14,7 +14,8 @@ from cxrkit.report.wording import unfolded
 CHECKLISTS = (CLAIM, STARD_AI, TRIPOD_AI)
 SIGNS: dict[Status, str] = {"filled": "✓", "needs the author": "○", "not applicable": "\N{EN DASH}"}
 ABRIDGED = (
-    "Items are told in cxrkit's own short words under their published numbers; the published checklist is what counts."
+    "Items are told in cxrkit's own short words under their published numbers, which were taken from a public copy of "
+    "the checklist and not from the paper itself; the published checklist is what counts."
 )
 FILLED = """“Filled” says that this report tells it, not that it was done well. What a run cannot know, such as ethics,
     registration, funding, patients' selection and who set the labels, always needs the author."""
