@@ -11,9 +11,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxrkit import hookimpl
 from cxrkit.api import Batch, Trainer, TrainingContext
-from cxrkit.errors import RunError, is_out_of_memory
+from cxrkit.errors import InputError, RunError, is_out_of_memory
 
+from .depths import head
 from .gradients import FEWEST_IMAGES, Criterion, add_up, free_memory
+from .optimizers import Optimizer, layered, prepared, trained
 from .schedules import Scheduler, Schedules, schedules
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -32,7 +34,7 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
     context: TrainingContext,
     *,
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3,
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+    optimizer: Optimizer = "adam",
     weight_decay: NotNegative = 0.0,
     momentum: Share = 0.9,
     scheduler: Scheduler = "none",
@@ -41,6 +43,8 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
     ema: Share = 0.0,
     gradient_clip: NotNegative = 0.0,
     early_stopping: Annotated[int, Field(ge=0)] = 0,
+    head_epochs: Annotated[int, Field(ge=0)] = 0,
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0,
     select: Selection = "val_roc_auc",
     on_out_of_memory: OutOfMemory = "halve",
 ) -> None:
@@ -58,7 +62,13 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
         label_smoothing: share of the target that is spread over all classes.
         ema: decay per step of the weights' moving average, which is evaluated and kept in their place; 0 is none.
         gradient_clip: largest norm of the gradient; 0 is none.
-        early_stopping: epochs without a better ``select`` after which training ends; 0 is never.
+        early_stopping: epochs without a better ``select`` after which training ends, not counting ``head_epochs``; 0 is
+            never.
+        head_epochs: epochs at the beginning in which the classifier alone is trained, on features that stay as they
+            were (dropout and batch norm before it are in evaluation mode). A new classifier's first gradients would
+            spoil pre-trained layers; after these epochs all layers are trained that the model does not freeze.
+        layer_decay: factor of the learning rate from each layer to the one before it, the classifier having the whole
+            rate: pre-trained layers near the input change less (Howard and Ruder, 2018, whose factor is 0.38).
         select: validation figure that chooses the best epoch; among equals the lower ``val_loss``.
         on_out_of_memory: ``halve`` goes on where memory runs out, with each batch computed in two parts, four, …, of
             2 images at least, whose gradients are added up: the optimiser still steps by the same images at the same
@@ -66,14 +76,18 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
             parts. ``stop`` ends the training; so do several devices, which would wait for each other.
 
     Raises:
+        InputError: no epoch is left for the layers before the classifier, or the model freezes all of them.
         RunError: memory ran out for good, the loss is not finite, or the figure to select by cannot be computed.
     """
     falling = select.endswith("_loss")
-    network = context.fabric.setup(context.model.to(memory_format=torch.channels_last))
-    raw = _optimizer(context, optimizer, learning_rate, weight_decay, momentum)
+    model = context.model.to(memory_format=torch.channels_last)
+    backbone = _backbone(model, head_epochs, context.epochs)
+    groups = layered(model, learning_rate, layer_decay)
+    fused = True if context.fabric.device.type == "cpu" else None  # on a GPU it would forbid clipping in fp16
+    raw = prepared(optimizer, groups, learning_rate, weight_decay, momentum, fused=fused)
     training = Training(
         context=context,
-        network=network,
+        network=context.fabric.setup(model),
         raw_optimizer=raw,
         optimizer=context.fabric.setup_optimizers(raw),
         criterion=_criterion(context, label_smoothing),
@@ -82,6 +96,8 @@ def fit(  # noqa: PLR0913 - each is an option of tasks.toml
         gradient_clip=gradient_clip,
         select=select,
         patience=early_stopping,
+        head_epochs=head_epochs,
+        backbone=backbone,
         halves=on_out_of_memory == "halve" and context.fabric.world_size == 1,
     )
     _resume(training, context.restore())
@@ -115,6 +131,8 @@ class Training:
         optimizer: as lightning-fabric wraps it.
         criterion: mean loss of logits and labels.
         average: of the weights, or None.
+        head_epochs: in which the backbone stays as it is.
+        backbone: the parameters before the classifier that are trained after them; none where there is one stage.
         halves: whether batches are divided where memory runs out.
         parts: in how many each batch is computed.
         best: the best epoch so far.
@@ -131,6 +149,8 @@ class Training:
     gradient_clip: float
     select: str
     patience: int
+    head_epochs: int
+    backbone: list[nn.Parameter]
     halves: bool
     parts: int = 1
     best: Best | None = None
@@ -145,17 +165,19 @@ class Training:
 # ── Set-up ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _optimizer(
-    context: TrainingContext, name: str, learning_rate: float, weight_decay: float, momentum: float
-) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in context.model.parameters() if parameter.requires_grad]
-    if not trained:
-        raise RunError("the model has no trainable parameter, freeze fewer layers")
-    fused = True if context.fabric.device.type == "cpu" else None  # on a GPU it would forbid clipping in fp16
-    if name == "sgd":
-        return torch.optim.SGD(trained, learning_rate, momentum, weight_decay=weight_decay, fused=fused)
-    kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
-    return kind(trained, learning_rate, weight_decay=weight_decay, fused=fused)
+def _backbone(model: nn.Module, head_epochs: int, epochs: int) -> list[nn.Parameter]:
+    """List what is trained after the classifier's own epochs."""
+    if not head_epochs:
+        return []
+    if head_epochs >= epochs:
+        raise InputError(f"trainer.head_epochs: got {head_epochs}, must be less than epochs, {epochs}")
+    own = {id(parameter) for parameter in head(model).parameters()}
+    backbone = [parameter for parameter in trained(model) if id(parameter) not in own]
+    if not backbone:
+        raise InputError(
+            "trainer.head_epochs: the model trains its classifier alone, freeze fewer layers or leave it out"
+        )
+    return backbone
 
 
 def _criterion(context: TrainingContext, label_smoothing: float) -> Criterion:
@@ -183,7 +205,7 @@ def _average(model: nn.Module, decay: float) -> AveragedModel:
 
 def _finished(training: Training) -> bool:
     if training.best is not None and training.patience:
-        stale = training.epoch - training.best.epoch
+        stale = training.epoch - max(training.best.epoch, training.head_epochs)
         return stale >= training.patience or training.epoch >= training.context.epochs
     return training.epoch >= training.context.epochs
 
@@ -192,13 +214,29 @@ def _run_epoch(training: Training) -> None:
     context = training.context
     training.epoch += 1
     rate = training.raw_optimizer.param_groups[0]["lr"]
-    training.network.train()
+    _set_stage(training)
     for batch in context.train_batches(training.epoch):
         context.step_finished(_step(training, batch))
     figures = context.validate(training.evaluated)
     _judge(training, figures)
     context.epoch_finished({"epoch": training.epoch, "learning_rate": rate, **figures})
     context.save(_state(training))
+
+
+def _set_stage(training: Training) -> None:
+    """Set what is trained in this epoch: the classifier alone, or all; wrapped anew, as devices agree on it there."""
+    training.network.train()
+    if not training.backbone:
+        return
+    alone = training.epoch <= training.head_epochs
+    if training.backbone[0].requires_grad == alone:
+        for parameter in training.backbone:
+            parameter.requires_grad_(not alone)
+        training.network = training.context.fabric.setup(training.context.model)
+        training.network.train()
+    if alone:
+        training.context.model.eval()
+        head(training.context.model).train()
 
 
 def _step(training: Training, batch: Batch) -> Tensor:

@@ -261,3 +261,89 @@ def test_options_are_checked_from_the_signature(given, message):
     assert options.check(fit, {}, "trainer")["learning_rate"] == 1e-3
     with pytest.raises(InputError, match=message):
         options.check(fit, given, "trainer")
+
+
+def three_layers() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(1),
+                         nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 2))  # fmt: skip
+
+
+def weights_after(context, epochs) -> list[dict[str, torch.Tensor]]:
+    """The network's state after each epoch, by the epoch hook."""
+    states = []
+    context.notify = lambda told, _row: states.append({k: v.clone() for k, v in told.model.state_dict().items()})
+    return states
+
+
+def test_the_head_is_trained_alone_first_and_then_everything(make_context):
+    context = make_context(model=three_layers(), epochs=3)
+    start = {name: value.clone() for name, value in context.model.state_dict().items()}
+    states = weights_after(context, 3)
+    fit(context, head_epochs=2, ema=0.5)
+    for state in states[:2]:  # batch norm's running mean and variance among them
+        assert all(torch.equal(state[name], start[name]) for name in start if not name.startswith("7."))
+        assert not torch.equal(state["7.weight"], start["7.weight"])
+    assert not torch.equal(states[1]["7.weight"], states[0]["7.weight"])
+    assert not torch.equal(states[2]["0.weight"], start["0.weight"])
+    assert not torch.equal(states[2]["1.running_mean"], start["1.running_mean"])
+    assert all(parameter.requires_grad for parameter in context.model.parameters())
+
+
+def test_two_stages_that_were_interrupted_in_either_end_alike(make_context):
+    whole = make_context(model=three_layers(), epochs=4)
+    fit(whole, head_epochs=2, scheduler="cosine")
+    for first in (1, 2, 3):
+        broken = make_context(model=three_layers(), epochs=4)
+        stop_after(broken, first)
+        with pytest.raises(KeyboardInterrupt):
+            fit(broken, head_epochs=2, scheduler="cosine")
+        again = make_context(model=three_layers(), epochs=4, directory=broken.directory)
+        fit(again, head_epochs=2, scheduler="cosine")
+        assert rows(again) == rows(whole)
+        assert all(map(torch.equal, again.model.state_dict().values(), whole.model.state_dict().values()))
+
+
+def stop_after(context: Context, epoch: int) -> None:
+    saving = context.save
+
+    def save(state) -> None:
+        saving(state)
+        if state["epoch"] == epoch:
+            raise KeyboardInterrupt
+
+    context.save = save
+
+
+def test_early_stopping_waits_for_the_second_stage(make_context, monkeypatch):
+    context = make_context(model=three_layers(), epochs=9)
+    monkeypatch.setattr(context, "validate", lambda _model: {"val_roc_auc": 0.5, "val_loss": 1.0})
+    fit(context, head_epochs=4, early_stopping=2)
+    assert len(rows(context)) == 1 + 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "head_epochs", "said"),
+    [
+        ({"epochs": 2}, 2, "trainer.head_epochs: got 2, must be less than epochs, 2"),
+        ({"epochs": 2, "model": nn.Sequential(nn.Flatten(), nn.Linear(192, 2))}, 1, "trains its classifier alone"),
+    ],
+)
+def test_two_stages_need_something_for_the_second(make_context, changes, head_epochs, said):
+    with pytest.raises(InputError, match=said):
+        fit(make_context(**({"model": three_layers()} | changes)), head_epochs=head_epochs)
+
+
+def test_each_layer_towards_the_input_moves_by_a_smaller_rate(make_context):
+    context = make_context(model=three_layers(), epochs=1, batch_size=24)
+    start = {name: value.clone() for name, value in context.model.named_parameters()}
+    fit(context, learning_rate=0.01, optimizer="adam", layer_decay=0.1)
+    moved = {
+        name: float((value - start[name]).detach().abs().max()) for name, value in context.model.named_parameters()
+    }
+    # Adam's first step moves each weight that has a gradient by the rate itself
+    assert moved["7.weight"] == pytest.approx(0.01, rel=1e-3)
+    assert moved["3.weight"] == pytest.approx(0.001, rel=1e-3)
+    assert moved["0.weight"] == pytest.approx(0.0001, rel=1e-2)
+    assert moved["1.weight"] == pytest.approx(0.0001, rel=1e-2)
+    assert float(rows(context)[1].split(",")[rows(context)[0].split(",").index("learning_rate")]) == 0.01

@@ -64,7 +64,10 @@ def test_worker_processes_change_nothing(trained):
 
 def test_two_processes_train_together(trained):
     devices = DevicePlan(device="cpu", devices=2, threads=1, precision="fp32")
-    folder, events = trained(devices=devices, imbalance=Chosen(name="class-weights"), model=SMALL)
+    in_two_stages = Chosen(name="fabric", options={"head_epochs": 1})
+    folder, events = trained(
+        devices=devices, imbalance=Chosen(name="class-weights"), model=SMALL, trainer=in_two_stages
+    )
     assert isinstance(events[-1], Finished)
     assert len(history(folder)) == 2
     assert set(predicted(folder).status) == {"ok"}
