@@ -1,10 +1,14 @@
 """Where things lie in a run directory: a public contract, see ``docs/contracts.md``."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxrkit.errors import InputError
 from cxrkit.files import digest
+
+FORBIDDEN = "/\\:\0" if os.name == "nt" else "/\0"  # in a name, which they would make a path
+LONGEST = 255  # bytes of a name
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class SeedDirectory:
 
     def predictions(self, set_name: str, condition: str | None = None) -> Path:
         """This seed's own predictions."""
-        return self.root / "predictions" / f"{set_name}{f'@{condition}' if condition else ''}.csv"
+        return self.root / "predictions" / part(f"{set_name}{f'@{condition}' if condition else ''}.csv", self.root)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class TaskDirectory:
         return self.root / "metrics.json"
 
     @property
+    def timing(self) -> Path:
+        """What predicting in several views took."""
+        return self.root / "timing.json"
+
+    @property
     def curves(self) -> Path:
         """The folder of ``<set>_roc.csv`` and the other curves."""
         return self.root / "curves"
@@ -86,7 +95,15 @@ class TaskDirectory:
 
     def predictions(self, set_name: str, condition: str | None = None) -> Path:
         """What represents the task on a set."""
-        return self.root / "predictions" / f"{set_name}{f'@{condition}' if condition else ''}.csv"
+        return self.root / "predictions" / part(f"{set_name}{f'@{condition}' if condition else ''}.csv", self.root)
+
+    def overlay(self, name: str) -> Path:
+        """A picture that ``cam/index.json`` names.
+
+        Raises:
+            InputError: the name leads out of the folder.
+        """
+        return self.cam.joinpath(*(part(one, self.cam) for one in name.split("/")))
 
     def seed(self, seed: int) -> SeedDirectory:
         """The folder of one training."""
@@ -104,7 +121,7 @@ class RunDirectory:
         """Take an existing run directory.
 
         Raises:
-            InputError: it does not exist, is a file, or holds no ``run.json``.
+            InputError: it does not exist, is a file, holds no ``run.json``, or a link in it leads out of it.
         """
         if not path.exists():
             raise InputError(f"{path}: does not exist, a run directory is needed")
@@ -114,6 +131,7 @@ class RunDirectory:
             near = cls.near(path)
             meant = f", did you mean {near}?" if near else ""
             raise InputError(f"{path}: is no run directory, as it holds no run.json{meant}")
+        _refuse_links(path)
         return cls(path)
 
     @staticmethod
@@ -139,6 +157,21 @@ class RunDirectory:
         return self.root / "audit.json"
 
     @property
+    def samples(self) -> Path:
+        """``samples.json``."""
+        return self.root / "samples.json"
+
+    @property
+    def augmentation(self) -> Path:
+        """The folder of the views of training images under augmentation and of ``index.json``."""
+        return self.root / "augmentation"
+
+    @property
+    def previews(self) -> Path:
+        """``augmentation/index.json``."""
+        return self.augmentation / "index.json"
+
+    @property
     def robustness(self) -> Path:
         """``robustness.json``."""
         return self.root / "robustness.json"
@@ -158,13 +191,57 @@ class RunDirectory:
         """The folder of the report: ``report.html`` and its other formats."""
         return self.root / "report"
 
+    @property
+    def pseudonym_key(self) -> Path:
+        """The key that pseudonyms are made with; its owner's alone."""
+        return self.root / "pseudonym.key"
+
+    @property
+    def pseudonyms(self) -> Path:
+        """``pseudonyms.csv``: who is meant by which pseudonym; its owner's alone."""
+        return self.root / "pseudonyms.csv"
+
     def task(self, name: str) -> TaskDirectory:
         """The folder of one task."""
-        return TaskDirectory(self.root / "tasks" / name)
+        return TaskDirectory(self.root / "tasks" / part(name, self.root))
+
+    @property
+    def images(self) -> Path:
+        """The folder of thumbnails."""
+        return self.root / "images"
 
     def thumbnail(self, sha256: str) -> Path:
         """The thumbnail of the image file with this hash."""
-        return self.root / "images" / f"{sha256}.jpg"
+        return self.images / part(f"{sha256}.jpg", self.root)
+
+    def view(self, preview: int, image: int, epoch: int | None) -> Path:
+        """What the network sees of an image of a preview in an epoch; None for the plain image."""
+        return self.augmentation / f"{preview}-{image}-{'plain' if epoch is None else f'epoch-{epoch}'}.jpg"
+
+
+def _refuse_links(run: Path) -> None:
+    """Refuse links that lead out: what a stranger's run directory shows of this machine would end up in a report."""
+    home = os.path.realpath(run)
+    for place, folders, files in os.walk(run):
+        for name in (*folders, *files):
+            path = os.path.join(place, name)  # noqa: PTH118 - thousands of files, of which hardly any is a link
+            if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(home):  # noqa: PTH114
+                raise InputError(f"{path}: is a link that leads out of the run directory, put what it stands for there")
+
+
+def part(name: str, where: Path) -> str:
+    """Check a name that becomes a file's or folder's: a run directory may come from anyone.
+
+    Args:
+        name: as a file of the run directory has it, without its folder.
+        where: it is used, for messages.
+
+    Raises:
+        InputError: it would lead to another folder, or is no name.
+    """
+    if name in {"", ".", ".."} or any(letter in FORBIDDEN for letter in name) or len(name.encode()) > LONGEST:
+        raise InputError(f'{where}: "{name[:60]}" is no name of a file in it, a run directory names no other folder')
+    return name
 
 
 def image_file_name(image: str) -> str:
@@ -173,5 +250,6 @@ def image_file_name(image: str) -> str:
 
 
 def harmless(name: str) -> str:
-    """Make a name fit for files: at most 60 letters, digits, ``-`` and ``_``."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:60]
+    """Make a name fit for files: at most 60 letters, digits, ``-`` and ``_``, and 180 bytes of UTF-8."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:60]
+    return plain.encode()[:180].decode(errors="ignore")  # file systems take 255 bytes

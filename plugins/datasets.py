@@ -16,6 +16,7 @@ SPLIT_NAMES = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
+LEADS_OUT = "link that leads out of the folder"
 SYSTEM_NAMES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _TRAIN_OR_TEST = {name for name, split in SPLIT_NAMES.items() if split != "val"}
 _DEEPEST = 4  # levels that are searched for the splits
@@ -31,23 +32,28 @@ def cxrkit_register_datasets() -> Mapping[str, DatasetIndex]:
 # ── Class folders ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def folder(root: Path, *, masks: str = "masks") -> Iterator[ManifestRow]:
+def folder(root: Path, *, masks: str = "masks", links: bool = False) -> Iterator[ManifestRow]:
     """List ``train/ val/ test/`` of class folders, also one level or more down, or class folders alone.
 
     Args:
         root: the folder; class folders without splits give rows whose split is empty.
         masks: subfolder that mirrors the images' paths with lesion masks, where there is one.
+        links: whether links that lead out of the folder are followed; else what they are is excluded.
 
     Raises:
         InputError: there is no folder, or it holds no class folders, or several sets.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder, allowed is one with train/ and test/ of class folders")
-    base = _set_folder(root)
-    splits = _splits(base)
-    found = _mask_files(base / masks)
-    for path in _files(root):
+    home = None if links else os.path.realpath(root)
+    base = _set_folder(root, home)
+    splits = _splits(base, home)
+    found = _mask_files(base / masks, home)
+    for path in _files(root, home):
         relative = path.relative_to(root)
+        if _leads_out(path, home):
+            yield ManifestRow(relative.as_posix(), "", "", excluded=LEADS_OUT)
+            continue
         inside = path.relative_to(base).parts if path.is_relative_to(base) else None
         if inside and inside[0] == masks and found:
             continue  # comes with its image
@@ -57,25 +63,28 @@ def folder(root: Path, *, masks: str = "masks") -> Iterator[ManifestRow]:
         yield ManifestRow(row.image, row.label, row.split, columns=columns, excluded=row.excluded)
 
 
-def _set_folder(root: Path) -> Path:
+def _set_folder(root: Path, home: str | None) -> Path:
     """Find the folder that has the splits: the root, or the only one below it (``chest_xray/chest_xray``)."""
     level = [root]
     for _ in range(_DEEPEST):
-        holding = [place for place in level if _splits(place).keys() & _TRAIN_OR_TEST]
+        holding = [place for place in level if _splits(place, home).keys() & _TRAIN_OR_TEST]
         if len(holding) > 1:
             places = ", ".join(str(place) for place in holding)
             raise InputError(f"{root}: {len(holding)} folders with train/ or test/, name one of {places}")
         if holding:
             return holding[0]
-        level = [below for place in level for below in _folders(place)]
-    if not _folders(root):
-        raise InputError(f"{root}: no folder in it, allowed is train/ and test/ of class folders")
+        level = [below for place in level for below in _folders(place, home)]
+    if not _folders(root, home):
+        beyond = any(_leads_out(place, home) for place in root.iterdir())
+        hint = ' (links that lead out of it are followed with dataset = { use = "folder", links = true })'
+        allowed = f"allowed is train/ and test/ of class folders{hint * beyond}"
+        raise InputError(f"{root}: no folder in it, {allowed}")
     return root
 
 
-def _splits(base: Path) -> dict[str, str]:
+def _splits(base: Path, home: str | None) -> dict[str, str]:
     """Map names of the split folders, in lower case, to train, val and test."""
-    found = [place.name.lower() for place in _folders(base) if place.name.lower() in SPLIT_NAMES]
+    found = [place.name.lower() for place in _folders(base, home) if place.name.lower() in SPLIT_NAMES]
     splits = {name: SPLIT_NAMES[name] for name in found}
     if len(set(splits.values())) < len(found):
         raise InputError(f"{base}: {', '.join(sorted(found))} name one split twice, rename or remove one")
@@ -97,8 +106,8 @@ def _row(relative: Path, inside: tuple[str, ...] | None, splits: Mapping[str, st
     return ManifestRow(image, label[0], split)
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """List all files below a folder, by name, through links to folders but not in circles."""
+def _files(root: Path, home: str | None) -> Iterator[Path]:
+    """List all files below a folder, by name, through links to folders but not in circles; and links that lead out."""
     seen: set[str] = set()
     for place, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
@@ -106,17 +115,29 @@ def _files(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
-        yield from (Path(place, name) for name in sorted(files))
+        beyond = [name for name in folders if _leads_out(Path(place, name), home)]
+        folders[:] = sorted(set(folders) - set(beyond))
+        yield from (Path(place, name) for name in sorted([*files, *beyond]))
 
 
-def _folders(place: Path) -> list[Path]:
-    return sorted(below for below in place.iterdir() if below.is_dir() and not _is_system_file(below.name))
+def _leads_out(path: Path, home: str | None) -> bool:
+    """Tell a link to what lies outside of a folder; None for a folder that links may lead out of."""
+    if home is None or not path.is_symlink():
+        return False
+    return not Path(os.path.realpath(path)).is_relative_to(home)
 
 
-def _mask_files(place: Path) -> dict[Path, Path]:
+def _folders(place: Path, home: str | None) -> list[Path]:
+    found = (below for below in place.iterdir() if not _is_system_file(below.name) and not _leads_out(below, home))
+    return sorted(below for below in found if below.is_dir())
+
+
+def _mask_files(place: Path, home: str | None) -> dict[Path, Path]:
     """Map the path of an image without suffix to its mask."""
-    return {path.relative_to(place).with_suffix(""): path for path in _files(place)} if place.is_dir() else {}
+    if not place.is_dir() or _leads_out(place, home):
+        return {}
+    found = (path for path in _files(place, home) if not _leads_out(path, home))
+    return {path.relative_to(place).with_suffix(""): path for path in found}
 
 
 def _is_system_file(name: str) -> bool:
@@ -159,7 +180,7 @@ def _table(path: Path, separator: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no CSV file in UTF-8 ({str(error).strip()})") from None
+        raise InputError(f"{path}: no CSV file in UTF-8 ({' '.join(str(error).split())})") from None
     if not isinstance(table.index, pd.RangeIndex):  # what pandas makes of surplus cells
         raise InputError(f"{path}: rows have more cells than the first line, allowed is one for each column name")
     table.columns = table.columns.str.strip()

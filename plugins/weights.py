@@ -3,6 +3,8 @@
 import pickle
 import re
 import socket
+import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -15,7 +17,6 @@ import safetensors.torch
 import torch
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_weights
 
@@ -85,12 +86,28 @@ def read(path: Path, remedy: str) -> StateDict:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        _refuse_compressed(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols that torch does not know
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(f"{path}: {_why_unread(error)}, give a file of the model's state_dict() alone") from None
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: needs more memory than is free, {remedy}") from None
+    except Exception as error:  # noqa: BLE001 - the readers raise whatever a damaged or forged file leads them to
         raise InputError(f"{path}: cannot be read ({_first_line(error)}), {remedy}") from None
     return _checked(content, path)
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Refuse an archive whose files grow when they are read; PyTorch stores them as they are."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
+            raise InputError(f"{path}: is compressed, which PyTorch never does, save the state dict again")
 
 
 def _why_unread(error: pickle.UnpicklingError) -> str:

@@ -7,9 +7,12 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from cxrkit import bounded
 from cxrkit.config.origin import KeyPath
 from cxrkit.errors import InputError, nearest
 
+MOST_BYTES = bounded.MEGABYTE  # of a TOML file
+DEEP_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")  # takes tomllib minutes
 SHORTHANDS = {"model": "use", "imbalance": "use", "trainer": "use", "dataset": "use", "groups": "rule"}
 
 
@@ -19,14 +22,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, cannot be read, is not UTF-8 or no TOML; with line and column.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, give the TOML file in it")
+    content = bounded.content(path, MOST_BYTES, "no such file, cxrkit init writes one to begin with")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file, cxrkit init writes one to begin with") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, give the TOML file in it") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(f"{path}: line {line}: is not UTF-8, save the file in that encoding") from None
@@ -39,6 +39,8 @@ def parsed(text: str, path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no TOML; with line and column.
     """
+    if DEEP_KEY.search(text):
+        raise InputError(f"{path}: is no usable TOML, a key in it has a hundred parts")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -49,6 +51,8 @@ def parsed(text: str, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {where}: is no TOML, {what[:1].lower()}{what[1:]}") from None
     except RecursionError:
         raise InputError(f"{path}: is no usable TOML, its tables are nested too deeply") from None
+    except ValueError:  # of the numbers, which Python limits in their digits
+        raise InputError(f"{path}: is no usable TOML, a number in it has thousands of digits") from None
 
 
 def apply_set(document: dict[str, Any], text: str) -> KeyPath:
@@ -65,18 +69,31 @@ def apply_set(document: dict[str, Any], text: str) -> KeyPath:
     Raises:
         InputError: the text has no such form, or leads to no task or table.
     """
+    above, table, keys, value = found_table(document, text)
+    return (*above, *_assign(table, keys, value, text))
+
+
+def found_table(document: dict[str, Any], text: str) -> tuple[KeyPath, dict[str, Any], list[str], Any]:
+    """Find what a ``--set key=value`` begins at: the document, or the table of a task.
+
+    Returns:
+        The path of the table, the table, the keys from there and the value.
+
+    Raises:
+        InputError: the text has no such form, or leads to no task.
+    """
     keys, value = _key_and_value(text)
     if keys[0] == "task" and len(keys) > 1:
         table, name, keys = _task(document, keys[1:], text)
-        return ("task", f'"{name}"', *_assign(table, keys, value, text))
-    return _assign(document, keys, value, text)
+        return ("task", f'"{name}"'), table, keys, value
+    return (), document, keys, value
 
 
 def _key_and_value(text: str) -> tuple[list[str], Any]:
     key, equals, value = text.partition("=")
     try:
         keys = list(_path(tomllib.loads(f"{key} = 0")))
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         keys = []
     if not equals or not keys:
         raise InputError(f"--set {text}: has no key=value, write e.g. --set task.NAME.epochs=5") from None
@@ -93,7 +110,7 @@ def _path(nested: Mapping[str, Any]) -> Iterator[str]:
 def _value(text: str) -> Any:
     try:
         document = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     value = document["value"]
     is_text = len(document) > 1 or isinstance(value, date | time)  # a line break, or 2024-05-01 as a title

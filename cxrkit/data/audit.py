@@ -39,6 +39,14 @@ def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress |
         InputError: there is nothing to look at: no such folder, no images.
     """
     where = table.root or table.manifest or ""
+    manifest = as_it_is(table, base, datasets, progress)
+    found = audit_of(manifest, where=where)
+    return found.model_copy(update={"problems": _problems(manifest.usable, where)})
+
+
+def as_it_is(table: DataTable, base: Path, datasets: Registry, progress: Progress | None = None) -> Manifest:
+    """Make the manifest of a data set as it is split now, whatever it lacks; see :func:`audit`."""
+    where = table.root or table.manifest or ""
     source = base / where
     need_folder(table, source)
     frame = index(table, source, datasets)
@@ -48,9 +56,7 @@ def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress |
     roots = dict.fromkeys([*SPLITS, UNSPLIT], folder_of(source))
     frame, looks = inspected(frame, roots, progress)
     frame, notes, rule = patients.assigned(frame, table.groups or recognised(frame), frozenset(), where)
-    manifest = Manifest(arranged(frame, [UNSPLIT]), roots, tuple(notes), rule, looks)
-    found = audit_of(manifest, where=where)
-    return found.model_copy(update={"problems": _problems(manifest.usable, where)})
+    return Manifest(arranged(frame, [UNSPLIT]), roots, tuple(notes), rule, looks)
 
 
 def recognised(frame: pd.DataFrame) -> patients.PatientRule | None:

@@ -9,11 +9,12 @@ from cxrkit.config.schema import DataTable, NamedRule, ValidationTable
 from cxrkit.data import checks, patients
 from cxrkit.data.inspection import Progress, inspected
 from cxrkit.data.manifest import SPLITS, Manifest, arranged
-from cxrkit.data.sources import collect
+from cxrkit.data.sources import Sources, collect
 from cxrkit.data.splitting import divided
 from cxrkit.errors import InputError, nearest
 from cxrkit.registry import Registry
 
+SEARCHED = ("train", "val")  # what a search of hyper-parameters may look at
 VAL_NOT_USED = "the folder val/ is not used, as validation is taken from train"
 
 
@@ -25,6 +26,7 @@ def build(
     seed: int,
     progress: Progress | None = None,
     training: bool = True,
+    searching: bool = False,
 ) -> Manifest:
     """Find, hash, decode, group, split and check all images.
 
@@ -35,17 +37,20 @@ def build(
         seed: of the validation split.
         progress: called with the images done and their total.
         training: whether something is trained; else train and validation may be missing.
+        searching: whether the test set and the external ones are left out: none of their files is opened.
 
     Raises:
         InputError: the data cannot be used; every problem is told.
     """
     where = table.root or table.manifest or "data"
     found = collect(table, base, datasets)
+    found = _without_tests(found) if searching else found
     frame, looks = inspected(found.frame, found.roots, progress)
     external = frozenset(table.external)
     frame, notes, rule = patients.assigned(frame, table.groups, external, where)
     frame = _with_validation(frame, table, seed) if training else frame
-    notes += _check(frame, table, where, training=training)
+    needed = SEARCHED if searching else SPLITS if training else ("test",)
+    notes += _check(frame, table, where, needed)
     return Manifest(arranged(frame, list(found.roots)), found.roots, tuple(notes), rule, looks)
 
 
@@ -97,6 +102,11 @@ def recognised_positive(names: Sequence[str]) -> str | None:
     return diseased[0] if len(diseased) == 1 else None
 
 
+def _without_tests(found: Sources) -> Sources:
+    kept = found.frame["split"].isin(SEARCHED)
+    return Sources(found.frame[kept].reset_index(drop=True), {name: found.roots[name] for name in SEARCHED})
+
+
 def _with_validation(frame: pd.DataFrame, table: DataTable, seed: int) -> pd.DataFrame:
     if not isinstance(table.validation, ValidationTable):
         return frame
@@ -110,10 +120,10 @@ def _with_validation(frame: pd.DataFrame, table: DataTable, seed: int) -> pd.Dat
     return frame
 
 
-def _check(frame: pd.DataFrame, table: DataTable, where: str, *, training: bool) -> list[str]:
+def _check(frame: pd.DataFrame, table: DataTable, where: str, needed: Sequence[str]) -> list[str]:
     """Raise what is wrong, return what is to be noted."""
     used = frame[frame["excluded"] == ""]
-    problems = checks.missing_classes(used, where, needed=SPLITS if training else ("test",))
+    problems = checks.missing_classes(used, where, needed=needed)
     shared = checks.leaks(used, where, compared=comparable(table))
     if problems or (shared and not table.allow_shared_patients):
         raise InputError(*problems, *([] if table.allow_shared_patients else shared))

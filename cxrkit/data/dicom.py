@@ -3,9 +3,11 @@
 What a file tells of a patient is never read, and no reason quotes a tag.
 """
 
+import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".dcm", ".dicom"})
 PREAMBLE, PREFIX = 128, b"DICM"
-DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax; inflating it has no bound
-HEAD = 4096  # bytes, in which the transfer syntax stands
 KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 MOST_BITS = 16
 TWELVE_BITS = 4095
+LONGEST_RUN, SKIPPED = 64, 128  # of run lengths: bytes that a byte can stand for, and the code that stands for none
+SURELY_SMALL = 1 << 30  # bytes
 DECODERS = "pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 SPACINGS = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 TAGS = [
@@ -37,7 +39,17 @@ class UnusableDicomError(Exception):
     """A DICOM file that is no radiograph to be read; its text is the reason."""
 
 
-def is_dicom(file: IO[bytes]) -> bool:
+class _Measured(BytesIO):
+    """A file in memory: what an element claims to be long of takes no more of it than is there."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes; all the rest at once is what pydicom asks for to inflate it, which has no bound."""
+        if size is None or size < 0:
+            raise UnusableDicomError("DICOM that is deflated as a whole")
+        return super().read(size)
+
+
+def is_dicom(file: BinaryIO) -> bool:
     """Tell whether a file says by its first bytes that it is DICOM; it is left at its beginning."""
     file.seek(0)
     head = file.read(PREAMBLE + len(PREFIX))
@@ -45,7 +57,7 @@ def is_dicom(file: IO[bytes]) -> bool:
     return head[PREAMBLE:] == PREFIX
 
 
-def opened(file: IO[bytes], check_size: Callable[[tuple[int, int]], None]) -> Image.Image:
+def opened(file: BinaryIO, check_size: Callable[[tuple[int, int]], None]) -> Image.Image:
     """Read a radiograph as it is meant to be shown (DICOM PS3.3, C.11.1, C.11.2, C.7.6.3).
 
     Stored values go through the modality table, or slope and intercept; then through the first VOI table, else the
@@ -68,9 +80,9 @@ def opened(file: IO[bytes], check_size: Callable[[tuple[int, int]], None]) -> Im
     return _square(Image.fromarray(_grey(_stored(tags), tags)), tags, check_size)
 
 
-def burned_in(file: IO[bytes]) -> bool:
+def burned_in(file: BinaryIO) -> bool:
     """Tell whether a DICOM file, at its beginning, says that its pixels hold text (BurnedInAnnotation)."""
-    found = _library().dcmread(file, specific_tags=["BurnedInAnnotation"], stop_before_pixels=True)
+    found = _library().dcmread(_Measured(file.read()), specific_tags=["BurnedInAnnotation"], stop_before_pixels=True)
     return str(found.get("BurnedInAnnotation", "")).strip().upper() == "YES"
 
 
@@ -82,12 +94,9 @@ def _library() -> Any:
     return pydicom
 
 
-def _tags(file: IO[bytes]) -> "Dataset":
+def _tags(file: BinaryIO) -> "Dataset":
     library = _library()
-    if DEFLATED in file.read(HEAD):
-        raise UnusableDicomError("DICOM that is deflated as a whole")
-    file.seek(0)
-    tags: Dataset = library.dcmread(file, specific_tags=TAGS)
+    tags: Dataset = library.dcmread(_Measured(file.read()), specific_tags=TAGS)
     if "PixelData" not in tags:
         raise UnusableDicomError("DICOM without an image")
     if int(tags.get("NumberOfFrames") or 1) > 1:
@@ -111,11 +120,53 @@ def _stored(tags: "Dataset") -> NDArray[Any]:
         raise UnusableDicomError("DICOM in a transfer syntax that holds no still image") from None
     if not syntax.is_compressed:
         return pixel_array(tags)
+    _check_frame(tags)
     if decoder.is_available:
         with suppress(Exception):  # decoders raise whatever they stumble over, such as 12 bits in a JPEG
             return pixel_array(tags)
     what = f"compressed DICOM ({syntax.name}) that cannot be decoded here"
     raise UnusableDicomError(f"{what}; more decoders come with: pip install {DECODERS}")
+
+
+def _check_frame(tags: "Dataset") -> None:
+    """Refuse compressed pixels that grow to another size than the tags say, which decoders notice too late."""
+    from pydicom.encaps import get_frame
+    from pydicom.uid import RLELossless
+
+    frame = get_frame(tags.PixelData, 0, number_of_frames=1)
+    size = (int(tags.Columns), int(tags.Rows))
+    if tags.file_meta.TransferSyntaxUID == RLELossless:
+        wrong = len(frame) * LONGEST_RUN > SURELY_SMALL and _run_lengths(frame) > 2 * MOST_BITS * size[0] * size[1]
+    else:
+        own = size
+        with suppress(Exception):  # a kind of JPEG that Pillow does not know
+            own = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
+        wrong = own != size
+    if wrong:
+        raise UnusableDicomError("DICOM whose compressed pixels are of another size than it says")
+
+
+def _run_lengths(frame: bytes) -> int:
+    """Count the bytes that a frame of run lengths (DICOM PS3.5, annex G) grows to."""
+    number, *starts = struct.unpack_from("<16L", frame)
+    ends = [*starts[1:number], len(frame)]
+    total = 0
+    for place, end in zip(starts, ends, strict=False):
+        total += _unpacked(frame[place:end])
+    return total
+
+
+def _unpacked(runs: bytes) -> int:
+    total = place = 0
+    while place < len(runs):
+        code = runs[place]
+        if code < SKIPPED:  # so many bytes as they are, and one more
+            total, place = total + code + 1, place + code + 2
+        elif code > SKIPPED:  # one byte, repeated
+            total, place = total + 257 - code, place + 2
+        else:
+            place += 1
+    return total
 
 
 # ── Grey values ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,14 +176,18 @@ def _grey(stored: NDArray[Any], tags: "Dataset") -> NDArray[np.uint8]:
     """Turn stored values into uint8[height, width], by a table of all values between the smallest and the largest."""
     if stored.ndim > 2:  # noqa: PLR2004 - height, width, and colour
         white = (1 << tags.BitsStored) - 1
-        colours = np.round(stored * (255 / white)).clip(0, 255).astype(np.uint8)
-        return np.asarray(Image.fromarray(colours).convert("L"))
+        shades = np.round(np.arange(int(stored.max()) + 1) * (255 / white)).clip(0, 255).astype(np.uint8)
+        return np.asarray(Image.fromarray(shades[stored]).convert("L"))
     least = int(stored.min())
     shown = _shown(np.arange(least, int(stored.max()) + 1, dtype=np.float64), tags)
+    if not np.isfinite(shown).all():
+        raise UnusableDicomError("DICOM whose rescaling or window is no number")
     table = np.round(shown.clip(0, 1) * 255).astype(np.uint8)
     if tags.PhotometricInterpretation == "MONOCHROME1":  # its smallest value is white
         table = 255 - table
-    return table[stored.astype(np.int32) - least]
+    place = stored.astype(np.int32)
+    place -= least
+    return table[place]
 
 
 def _shown(values: Values, tags: "Dataset") -> Values:

@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from cxrkit import files
+from cxrkit import files, locking
 from cxrkit.config.schema import DataTable
 from cxrkit.data import archives, kaggle, published, transfers
 from cxrkit.data.archive_names import is_junk
@@ -83,13 +85,36 @@ def download(origin: Origin, output: Path, datasets: Registry, watch: Watch) -> 
     return _outcome(origin, output, record, datasets, already_there=False)
 
 
+@contextmanager
+def fetching_alone(output: Path, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep others from fetching into the same folder, whose parts lie beside it; none is needed for one that is there.
+
+    Args:
+        output: as for :func:`download`.
+        wait: for another process, instead of refusing.
+        say: is told what is waited for.
+
+    Raises:
+        InputError: another process is fetching into it.
+        RunError: the place cannot be written.
+    """
+    place = Path(os.path.abspath(output))  # noqa: PTH100 - as in download
+    if place.is_file() or (place.is_dir() and any(place.iterdir())):
+        yield
+        return
+    with locking.held(
+        place.with_name(f".{place.name}.fetching"), "cxrkit data download", wait=wait, say=say, told=output
+    ):
+        yield
+
+
 def _refuse_other(output: Path, place: Path) -> None:
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise InputError(f"{output}: exists and is not of this command, allowed is a new or empty folder")
 
 
 def _fetch_folder(origin: Origin, place: Path, watch: Watch) -> Record:
-    found = kaggle.fetch(origin.handle or "")
+    found = kaggle.fetch(origin.handle or "", watch)
     with creating(place) as folder:
         taken = kaggle.copy(found, folder / _CONTENT, watch)
         record = _settle(origin, folder, place, None, taken, watch)

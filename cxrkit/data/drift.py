@@ -68,7 +68,7 @@ def _compared(
     before, after = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if min(before.min(), after.min()) == max(before.max(), after.max()):
         return None
-    test = ks_2samp(after, before, method="exact" if max(len(before), len(after)) <= _EXACT_UP_TO else "asymp")
+    test = kolmogorov_smirnov(before, after)
     typical = np.mean if statistic in SHARES else np.median
     return Drift(
         statistic=statistic,
@@ -77,9 +77,9 @@ def _compared(
         to_set=pair[1],
         before=float(typical(before)),
         after=float(typical(after)),
-        effect=_cliffs_delta(before, after),
-        ks=float(test.statistic),
-        p_value=float(test.pvalue),
+        effect=cliffs_delta(before, after),
+        ks=test.statistic,
+        p_value=test.p_value,
         p_adjusted=1.0,  # until all are there
         named=False,
         n_before=len(before),
@@ -88,7 +88,25 @@ def _compared(
     )
 
 
-def _cliffs_delta(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+class KolmogorovSmirnov(NamedTuple):
+    """The largest distance of two distributions, 0 … 1, and its p value."""
+
+    statistic: float
+    p_value: float
+
+
+def kolmogorov_smirnov(before: NDArray[np.float64], after: NDArray[np.float64]) -> KolmogorovSmirnov:
+    """Test two samples of independent values for one distribution (Smirnov 1939), exactly where there are few.
+
+    Args:
+        before: float64[m].
+        after: float64[n].
+    """
+    test = ks_2samp(after, before, method="exact" if max(len(before), len(after)) <= _EXACT_UP_TO else "asymp")
+    return KolmogorovSmirnov(float(test.statistic), float(test.pvalue))
+
+
+def cliffs_delta(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
     """Compute how much more often a value after exceeds one before than the reverse (Cliff 1993)."""
     return 2 * float(mannwhitneyu(after, before, method="asymptotic").statistic) / (len(before) * len(after)) - 1
 

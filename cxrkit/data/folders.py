@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from cxrkit.errors import InputError, RunError
+from cxrkit.errors import InputError
+from cxrkit.files import writing
 
 
 @contextmanager
@@ -21,16 +22,14 @@ def creating(directory: Path) -> Iterator[Path]:
         raise InputError(f"{directory}: exists and is not empty, allowed is a new or empty folder")
     temporary: Path | None = None
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(mkdtemp(prefix=f".{directory.name[:80]}.", suffix=".partial", dir=directory.parent))
-        yield temporary
-        temporary.chmod(directory.parent.stat().st_mode & 0o777)  # mkdtemp made it for its owner alone
-        if directory.exists():
-            directory.rmdir()
-        temporary.replace(directory)
-    except OSError as error:
-        why = error.strerror or error
-        raise RunError(f"{directory}: cannot be written ({why}), free space or choose another folder") from error
+        with writing(directory):
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(mkdtemp(prefix=f".{directory.name[:80]}.", suffix=".partial", dir=directory.parent))
+            yield temporary
+            temporary.chmod(directory.parent.stat().st_mode & 0o777)  # mkdtemp made it for its owner alone
+            if directory.exists():
+                directory.rmdir()
+            temporary.replace(directory)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

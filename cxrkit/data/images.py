@@ -2,33 +2,58 @@
 
 import hashlib
 import logging
+import os
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from cxrkit.data import dicom
-from cxrkit.errors import InputError
+from cxrkit import bounded
+from cxrkit.data import dicom, headers, libtiff
+from cxrkit.errors import InputError, RunError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"}) | dicom.SUFFIXES
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # no others: some of Pillow's readers start programs
 MOST_PIXELS = 100_000_000  # radiographs have up to about 25 million
 FEWEST_PIXELS = 8  # on a side
+MOST_ELONGATED = 20  # longer side by the shorter one; of a narrow strip a resized copy would be huge
+LARGE = 30_000_000  # pixels; images of more are decoded one at a time
+MOST_BYTES = 1_000_000_000  # of a file; the largest image without compression has fewer
 THUMBNAIL = 32  # pixels, height and width
-_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height are swapped
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106  # tags of EXIF and TIFF
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPPING = frozenset({5, 6, 7, 8})  # width and height
 _WHITE_12_BIT, _WHITE_16_BIT = 4095, 65535
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else damaged TIFF files speak on stderr
 _TOO_LARGE = f"more than {MOST_PIXELS // 1_000_000} megapixels"
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "missing file"),
+    (bounded.NoRegularFileError, "pipe, socket or device, no file"),
+    (PermissionError, "cannot be opened"),
+    (IsADirectoryError, "cannot be opened"),
+    (UnidentifiedImageError, "no image by its content"),
+    (Image.DecompressionBombError, _TOO_LARGE),
+    (MemoryError, "needs more memory than is free"),
+)
+Check = Callable[[tuple[int, int]], None]
+_large = threading.RLock()
 _readers_lock = threading.Lock()
 _readers: list[ExitStack] = []  # one a thread; the first, closed last, holds the silence
 
@@ -48,6 +73,22 @@ class UnreadableImage(InputError):  # noqa: N818 - named for what it tells of a 
     def __reduce__(self) -> tuple[type, tuple[Path, str]]:
         """Pass through a process boundary with both arguments."""
         return type(self), (self.path, self.reason)
+
+
+class ImageChangedError(RunError):
+    """An image that is no longer what the manifest says: it was changed, or has vanished."""
+
+    def __init__(self, text: str) -> None:
+        """Take the sentence; torch hands it on from its processes with a traceback around it, which ends with it."""
+        super().__init__(text.strip().rpartition(f"{type(self).__name__}: ")[2])
+
+    @classmethod
+    def of(cls, path: Path, what: str) -> "ImageChangedError":
+        """Say what has become of a file."""
+        return cls(
+            f"{path}: is not as it was when the manifest was made ({what}), put it back (is its disk mounted?) and the "
+            "same command goes on, or begin again with --fresh on what is there now"
+        )
 
 
 class Look(NamedTuple):
@@ -80,22 +121,35 @@ class Inspection:
     reason: str | None = None
 
 
-def read_grey(path: Path) -> NDArray[np.uint8]:
+def read_grey(path: Path, sha256: str = "") -> NDArray[np.uint8]:
     """Read an image as grey values, whatever its format.
 
     Colour becomes luma (``L``), EXIF orientation is applied. Values of 16 bits are scaled by their full range, those
     that stay within 12 bits by that of 12 bits, so that detectors' usual 12-bit exports are not nearly black. DICOM is
     recognised by its content and shown as it asks to be (:func:`cxrkit.data.dicom.opened`).
 
+    Args:
+        path: of the file.
+        sha256: that the manifest has of it, checked on the bytes that are decoded; empty where none is known.
+
     Returns:
         uint8[height, width].
 
     Raises:
-        UnreadableImage: the file is missing, empty, truncated, no image, too large or too small.
+        UnreadableImage: the file is missing, empty, truncated, no image, too large or too small, or holds several.
+        ImageChangedError: with ``sha256``: any of that, or other bytes.
     """
-    with _reading(path), path.open("rb") as file:
-        image = _opened(file, path)
-        return np.asarray(ImageOps.exif_transpose(_as_grey(image, path)))
+    try:
+        with _reading(path) as file, _checking(path) as check:
+            if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise ImageChangedError.of(path, "its SHA-256 is another")
+            image = _opened(file, path, check)
+            grey = _as_grey(image, path)
+            return np.asarray(_upright(grey, _orientation(image)))
+    except UnreadableImage as error:
+        if sha256:
+            raise ImageChangedError.of(path, error.reason) from None
+        raise
 
 
 def probe(path: Path) -> tuple[int, int]:
@@ -107,25 +161,28 @@ def probe(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImage: see :func:`read_grey`.
     """
-    with _reading(path):
-        width, height, _ = _probed(path.read_bytes(), path)
+    with _reading(path) as file:
+        width, height, _ = _probed(file, path)
     return width, height
 
 
 def inspect(path: Path) -> Inspection:
     """Hash a file and decode it to its end; never raises for what is wrong with the file."""
+    digest = ""
     try:
-        with _reading(path):
-            content = path.read_bytes()
-    except UnreadableImage as error:
-        return Inspection(reason=error.reason)
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        with _reading(path):
-            width, height, look = _probed(content, path)
+        with _reading(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            width, height, look = _probed(file, path)
     except UnreadableImage as error:
         return Inspection(digest, reason=error.reason)
     return Inspection(digest, width, height, look)
+
+
+def sha256(path: Path) -> str | None:
+    """Hash a file that may be an image; None where it cannot be opened as one."""
+    with suppress(UnreadableImage), _reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
 
 
 def burned_in(path: Path) -> bool:
@@ -134,48 +191,72 @@ def burned_in(path: Path) -> bool:
     Raises:
         UnreadableImage: see :func:`read_grey`.
     """
-    with _reading(path), path.open("rb") as file:
+    with _reading(path) as file:
         return dicom.is_dicom(file) and dicom.burned_in(file)
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[BufferedReader]:
+    """Open an image file, and turn whatever its content makes the readers stumble over into a reason."""
     try:
-        with _without_warnings():
-            yield
-    except UnreadableImage:
+        with _without_warnings(), bounded.opened(path) as file:
+            _check_length(file, path)
+            yield file
+    except (UnreadableImage, ImageChangedError):
         raise
-    except FileNotFoundError:
-        raise UnreadableImage(path, "missing file") from None
-    except (PermissionError, IsADirectoryError):
-        raise UnreadableImage(path, "cannot be opened") from None
-    except UnidentifiedImageError:
-        raise UnreadableImage(path, "no image by its content") from None
-    except dicom.UnusableDicomError as error:
-        raise UnreadableImage(path, str(error)) from None
-    except Image.DecompressionBombError:
-        raise UnreadableImage(path, _TOO_LARGE) from None
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - Pillow's readers raise whatever a damaged file makes them stumble over
-        raise UnreadableImage(path, "truncated or damaged") from None
+    except Exception as error:  # noqa: BLE001 - Pillow's readers raise whatever a damaged file makes them stumble over
+        raise UnreadableImage(path, _reason(error)) from None
 
 
-def _opened(file: IO[bytes], path: Path) -> Image.Image:
+def _check_length(file: BufferedReader, path: Path) -> None:
+    if file.seek(0, os.SEEK_END) > MOST_BYTES:
+        raise UnreadableImage(path, f"file of more than {MOST_BYTES // bounded.MEGABYTE} MB")
+    file.seek(0)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, dicom.UnusableDicomError):
+        return str(error)
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "truncated or damaged")
+
+
+@contextmanager
+def _checking(path: Path) -> Iterator[Check]:
+    """Give what refuses an image by its size before it is decoded; a large one then has its turn to itself."""
+    with ExitStack() as turn:
+
+        def check(size: tuple[int, int]) -> None:
+            if size[0] * size[1] > MOST_PIXELS:
+                raise UnreadableImage(path, _TOO_LARGE)
+            if min(size) < FEWEST_PIXELS:
+                raise UnreadableImage(path, f"less than {FEWEST_PIXELS} pixels wide or high")
+            if max(size) > MOST_ELONGATED * min(size):
+                raise UnreadableImage(path, f"more than {MOST_ELONGATED} times as long as wide")
+            if size[0] * size[1] > LARGE:
+                turn.enter_context(_large)
+
+        yield check
+
+
+def _opened(file: BufferedReader, path: Path, check: Check) -> Image.Image:
+    """Open an image whose pixels are still to be decoded, but for DICOM, whose are."""
+    file.seek(0)
     if not file.read(1):
         raise UnreadableImage(path, "empty file")
     if dicom.is_dicom(file):
-        return dicom.opened(file, partial(_check_size, path))
+        return dicom.opened(file, check)
+    canvas = headers.webp_canvas(file)
+    if canvas is not None:  # Pillow takes memory for it when it opens the file
+        check(canvas)
     image = Image.open(file, formats=FORMATS)
-    _check_size(path, image.size)
+    check(image.size)
+    if image.format == "TIFF":
+        libtiff.silence()
+    if headers.too_many_scans(image, file) or headers.too_large_tiles(image, MOST_PIXELS):
+        raise UnreadableImage(path, "made to take long or much memory")
+    if headers.has_several(image):
+        raise UnreadableImage(path, "several pictures in one file, allowed is one")
     return image
-
-
-def _check_size(path: Path, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MOST_PIXELS:
-        raise UnreadableImage(path, _TOO_LARGE)
-    if min(size) < FEWEST_PIXELS:
-        raise UnreadableImage(path, f"less than {FEWEST_PIXELS} pixels wide or high")
 
 
 def _as_grey(image: Image.Image, path: Path) -> Image.Image:
@@ -183,26 +264,39 @@ def _as_grey(image: Image.Image, path: Path) -> Image.Image:
         raise UnreadableImage(path, "floating-point pixels, of which no white is known")
     if image.mode not in _SIXTEEN_BIT:
         return image.convert("L")
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > _WHITE_16_BIT:
         raise UnreadableImage(path, "32-bit pixels, of which no white is known")
     white = _WHITE_16_BIT if values.max() > _WHITE_12_BIT else _WHITE_12_BIT
-    grey = Image.fromarray(np.round(values * (255 / white)).astype(np.uint8))
-    grey.info.update(image.info)
-    grey.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
-    return grey
+    table = np.round(np.arange(white + 1) * (255 / white)).astype(np.uint8)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # WhiteIsZero, which Pillow heeds of 8 bits alone
+        table = 255 - table
+    return Image.fromarray(table[values])
 
 
-def _probed(content: bytes, path: Path) -> tuple[int, int, Look]:
-    image = _opened(BytesIO(content), path)
-    (width, height), mode = image.size, image.mode
-    small = (THUMBNAIL, THUMBNAIL)
-    image.draft("L", small)  # a JPEG is then read to its end, but its transform made at an eighth of the size
-    thumbnail = _as_grey(image, path).resize(small, Image.Resampling.BILINEAR)
-    if (orientation := image.getexif().get(_ORIENTATION, 1)) != 1:
-        thumbnail = ImageOps.exif_transpose(thumbnail)
-    width, height = (height, width) if orientation in range(5, 9) else (width, height)
-    return width, height, Look(mode, thumbnail.tobytes())
+def _orientation(image: Image.Image) -> int:
+    """Tell how an image whose pixels have been decoded is to be turned; a TIFF has been already."""
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if found in _TURNS else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _probed(file: BufferedReader, path: Path) -> tuple[int, int, Look]:
+    with _checking(path) as check:
+        image = _opened(file, path, check)
+        size, mode = image.size, image.mode
+        small = (THUMBNAIL, THUMBNAIL)
+        if mode in {"L", "RGB"}:
+            image.draft("L", small)  # a JPEG is read to its end, but its transform made at an eighth of the size
+        thumbnail = _as_grey(image, path).resize(small, Image.Resampling.BILINEAR)
+        orientation = _orientation(image)
+    width, height = image.size if image.format == "TIFF" else size
+    if orientation in _SWAPPING:
+        width, height = height, width
+    return width, height, Look(mode, _upright(thumbnail, orientation).tobytes())
 
 
 @contextmanager
@@ -212,7 +306,7 @@ def _without_warnings() -> Iterator[None]:
         silence = ExitStack()
         if not _readers:
             silence.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"(PIL|pydicom|cxrkit\.data\.dicom)\b")
+            warnings.filterwarnings("ignore", module=r"(PIL|pydicom|cxrkit\.data\.(dicom|images))\b")
         _readers.append(silence)
     try:
         yield

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from cxrkit.data.images import Inspection, Look, inspect
+from cxrkit.errors import RunError
 
 Progress = Callable[[int, int], None]
 """``progress(done, total)`` is called after each image."""
@@ -25,9 +26,13 @@ def inspected(frame: pd.DataFrame, roots: Mapping[str, Path], progress: Progress
     """Add ``sha256``, ``width`` and ``height`` to a frame, and exclude the images that cannot be read.
 
     Rows that are excluded already are not opened. Decoding runs in threads, as Pillow releases the interpreter.
+
+    Raises:
+        RunError: a folder of images has vanished meanwhile.
     """
     places = [None if row.excluded else roots[str(row.split)] / str(row.image) for row in frame.itertuples(index=False)]
     found = _inspect_all([place for place in places if place], progress)
+    _refuse_vanished(roots)
     results = [Inspection() if place is None else found[place] for place in places]
     told = frame.assign(
         sha256=[result.sha256 for result in results],
@@ -36,6 +41,18 @@ def inspected(frame: pd.DataFrame, roots: Mapping[str, Path], progress: Progress
         excluded=[why or result.reason or "" for why, result in zip(frame["excluded"], results, strict=True)],
     )
     return Inspected(told, {result.sha256: result.look for result in results if result.look is not None})
+
+
+def _refuse_vanished(roots: Mapping[str, Path]) -> None:
+    """Take a folder that has gone while it was read for what it is, and not for many images that are missing."""
+    for root in dict.fromkeys(roots.values()):
+        try:
+            with os.scandir(root) as entries:
+                there = next(entries, None) is not None
+        except OSError:
+            there = False
+        if not there:
+            raise RunError(f"{root}: has vanished while its images were read, is its disk still mounted?")
 
 
 def _inspect_all(paths: list[Path], progress: Progress | None) -> dict[Path, Inspection]:

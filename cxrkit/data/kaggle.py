@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from importlib import import_module
@@ -11,10 +12,12 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from cxrkit import locking
 from cxrkit.data.archive_names import is_junk
 from cxrkit.data.archives import Extracted
 from cxrkit.data.watching import Watch, need_space
-from cxrkit.errors import InputError, RunError
+from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit.files import digest
 
 DEFAULT = "paultimothymooney/chest-xray-pneumonia"
 _LONGEST = 300  # characters of what kagglehub says
@@ -31,8 +34,10 @@ def check_handle(handle: str) -> None:
         raise InputError(f'kaggle: "{handle}" is no data set, allowed is kaggle:OWNER/NAME or …/versions/NUMBER')
 
 
-def fetch(handle: str) -> Path:
+def fetch(handle: str, watch: Watch) -> Path:
     """Fetch a data set into the cache of kagglehub, which resumes a broken transfer and checks it.
+
+    Another process that fetches the same one is waited for, as both would write into that cache.
 
     Returns:
         The folder in that cache, or on Kaggle's own machines where the data set is attached.
@@ -44,13 +49,22 @@ def fetch(handle: str) -> Path:
     with redirect_stdout(sys.stderr):  # kagglehub logs to standard output, which is for results
         library = _library()
         try:
-            return Path(library.dataset_download(handle))
+            with locking.held(_place(handle), "cxrkit data download", wait=True, say=watch.say, told=Path(handle)):
+                return Path(library.dataset_download(handle))
+        except CxrkitError:
+            raise
         except Exception as error:  # whatever kagglehub and what it is built on raise
             why = shorten(str(error), _LONGEST, placeholder="…") or type(error).__name__
             raise RunError(
                 f"kaggle: {handle} could not be fetched ({why}), the same command goes on where it stopped; "
                 "a key, where one is needed: kaggle.com/settings; without Kaggle: cxrkit data download mendeley"
             ) from error
+
+
+def _place(handle: str) -> Path:
+    """Choose the folder whose lock stands for a data set in this user's cache."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return Path(tempfile.gettempdir()) / f"cxrkit-{user}-{digest(handle)[:16]}"
 
 
 def _library() -> Any:

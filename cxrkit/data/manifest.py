@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cxrkit import bounded
 from cxrkit.data.images import Look
 from cxrkit.errors import InputError
 from cxrkit.files import digest, write_text
@@ -15,6 +17,7 @@ from cxrkit.records import DataSummary
 
 FIRST = ("image", "split", "label", "patient")
 LAST = ("sha256", "width", "height", "excluded")
+MOST_BYTES = 1000 * bounded.MEGABYTE
 SPLITS = ("train", "val", "test")
 _TRAINED_ON = ["image", "split", "label", "patient", "sha256"]
 
@@ -77,16 +80,18 @@ class Manifest:
         Raises:
             InputError: it is missing, or is no manifest.
         """
+        content = bounded.content(path, MOST_BYTES, "missing, a run with data has one")
         try:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-        except FileNotFoundError:
-            raise InputError(f"{path}: missing, a run with data has one") from None
+            frame = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
         except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: no manifest ({error})") from None
+            raise InputError(f"{path}: no manifest ({' '.join(str(error).split())})") from None
         missing = [column for column in (*FIRST, *LAST) if column not in frame]
         if missing:
             raise InputError(f"{path}: no manifest, columns are missing: {', '.join(missing)}")
-        return cls(frame.astype({"width": "int64", "height": "int64"}), dict(roots))
+        try:
+            return cls(frame.astype({"width": "int64", "height": "int64"}), dict(roots))
+        except (ValueError, OverflowError):
+            raise InputError(f"{path}: no manifest, a width or height is no whole number") from None
 
     def digest(self, *splits: str) -> str:
         """Hash what a training on these splits depends on; without any, the manifest file as it is written.

@@ -53,6 +53,26 @@ def draw_for_maps(frame: pd.DataFrame, most: int, *, seed: int) -> tuple[list[st
     return drawn, f"{len(drawn)} of {len(frame)} images, drawn at random, {each} (seed {seed})"
 
 
+def draw_of_each_class(frame: pd.DataFrame, each: int, *, seed: int) -> dict[str, list[str]]:
+    """Draw a few images of each class by patient: every patient is as likely, and a second image of one comes last.
+
+    Args:
+        frame: usable rows of a set, with columns ``image``, ``label`` and ``patient``.
+        each: images of a class at most.
+        seed: of the draw.
+
+    Returns:
+        Class → its images as they were drawn; classes by name.
+    """
+    rng = np.random.default_rng(seed)
+    patients = sorted(set(frame["patient"]))
+    turn = dict(zip(patients, rng.permutation(len(patients)).tolist(), strict=True))
+    shuffled = frame.iloc[rng.permutation(len(frame))]
+    earlier = shuffled.groupby(["label", "patient"]).cumcount()
+    ordered = shuffled.assign(earlier=earlier, turn=shuffled["patient"].map(turn)).sort_values(["earlier", "turn"])
+    return {str(label): rows["image"].head(each).tolist() for label, rows in ordered.groupby("label")}
+
+
 def _by_preference(shuffled: pd.DataFrame) -> pd.DataFrame:
     """Put images with a mask before those without, and a patient's first before anyone's second."""
     unmasked = shuffled["mask"] == "" if "mask" in shuffled else True

@@ -1,17 +1,18 @@
 """Index the configured data set and its external sets through the dataset plugins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unicodedata import category
 
 import pandas as pd
 
-from cxrkit import options
+from cxrkit import guard, options
 from cxrkit.api import ManifestRow
 from cxrkit.config.schema import DataTable
 from cxrkit.data.manifest import FIRST, SPLITS
-from cxrkit.errors import InputError
-from cxrkit.registry import Registry
+from cxrkit.errors import InputError, RunError
+from cxrkit.registry import Registered, Registry
 
 
 class Sources(NamedTuple):
@@ -70,26 +71,69 @@ def index(table: DataTable, source: Path, datasets: Registry) -> pd.DataFrame:
     chosen = table.dataset
     if chosen is not None and source.is_dir() == (table.root is not None):
         registered = datasets.get(chosen.use, "data.dataset")
-        given = options.check(registered.factory, chosen.options, "data.dataset")
-        return _frame(registered.factory(source, **given))
+        return _frame(_asked(registered, source, options.check(registered.factory, chosen.options, "data.dataset")))
     registered = datasets.get("csv" if source.is_file() or source.suffix.lower() == ".csv" else "folder", "data")
-    return _frame(registered.factory(source))
+    return _frame(_asked(registered, source, {}))
+
+
+def _asked(dataset: Registered, source: Path, given: Mapping[str, Any]) -> list[ManifestRow]:
+    """Take every row of a data set, so that what goes wrong on the way is the plugin's."""
+    rows = guard.call(dataset.origin, lambda: list(dataset.factory(source, **guard.options(given))))
+    for number, row in enumerate(rows, start=1):
+        if wrong := _fault(row):
+            raise RunError(f"{dataset.origin}: row {number} {wrong}")
+    return rows
+
+
+def _fault(row: Any) -> str | None:
+    if not isinstance(row, ManifestRow):
+        return f"is {type(row).__name__}, a ManifestRow is needed"
+    texts = {name: getattr(row, name) for name in ("image", "split", "label", "patient", "excluded")}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
+    wrong += [name for name in ("image", "split", "label") if texts[name] is None]
+    return f"has the {wrong[0]} {texts[wrong[0]]!r}, a text is needed" if wrong else None
 
 
 def _frame(rows: Iterable[ManifestRow]) -> pd.DataFrame:
     records = [
         {
             **row.columns,
-            "image": row.image,
+            "image": _written(row.image),
             "split": row.split,
-            "label": row.label,
+            "label": _written(row.label),
             "patient": row.patient or "",
-            "excluded": row.excluded or "",
+            "excluded": row.excluded or _unusable(row) or "",
         }
         for row in rows
     ]
     names = dict.fromkeys([*FIRST, "excluded", *(name for record in records for name in record)])
     return pd.DataFrame(records, columns=list(names)).fillna("").astype(str)
+
+
+def _unusable(row: ManifestRow) -> str | None:
+    """Say why a name would come back from a table as another one."""
+    for name in (row.image, row.label):
+        if not _is_text(name):
+            return "name that is no text in UTF-8"
+        if name != _written(name):
+            return "name with a control character"
+        if name != name.strip():
+            return "name that begins or ends with a space"
+    return None
+
+
+def _is_text(name: str) -> bool:
+    """Tell names of files whose bytes are no UTF-8, which Python keeps as surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _written(name: str) -> str:
+    """Spell what would break a line of a table, or cannot be written at all, as an escape."""
+    if name.isprintable():
+        return name
+    return "".join(
+        letter if category(letter) not in {"Cc", "Cs", "Zl", "Zp"} else ascii(letter)[1:-1] for letter in name
+    )
 
 
 def _of_splits(frame: pd.DataFrame, source: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from rich.filesize import decimal
 from cxrkit import __version__
 from cxrkit.data.watching import Watch, need_space
 from cxrkit.errors import InputError, RunError
-from cxrkit.files import digest, write_text
+from cxrkit.files import digest, write_text, writing
 
 TIMEOUT = 30.0  # seconds without a byte
 PATIENCE = 3  # attempts one after the other that bring nothing
@@ -116,13 +116,11 @@ def fetch(url: str, target: Path, watch: Watch) -> None:
     partial = target.with_name(f"{target.name}.partial")
     watch.say(f"fetching {told(url)}")
     try:
-        _persist(url, target, partial, watch)
+        with writing(partial):
+            _persist(url, target, partial, watch)
     except KeyboardInterrupt:
         watch.say(f"interrupted: {_remedy(url, target, partial)}")
         raise
-    except OSError as error:
-        why = error.strerror or error
-        raise RunError(f"{partial}: cannot be written ({why}), free space or choose another folder") from error
     partial.replace(target)
 
 

@@ -1,10 +1,10 @@
 """What trainings may suggest, read from their histories and validation images; see :mod:`.hint_rules`."""
 
-import csv
 from collections.abc import Iterable, Iterator
 
 from cxrkit.evaluation.hint_rules import Trained, of_history, of_validation
 from cxrkit.evaluation.predictions import read
+from cxrkit.evaluation.table import records
 from cxrkit.rundir import SeedDirectory
 
 
@@ -28,8 +28,7 @@ def history(directory: SeedDirectory) -> tuple[dict[str, float], ...]:
     """Read ``history.csv``, a row for each epoch; what is no number is NaN."""
     if not directory.history.is_file():
         return ()
-    with directory.history.open(encoding="utf-8", newline="") as file:
-        return tuple({name: _number(value) for name, value in row.items()} for row in csv.DictReader(file))
+    return tuple({name: _number(value) for name, value in row.items()} for row in records(directory.history))
 
 
 def _number(text: str | None) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cxrkit.api import Predictions, TextArray
 from cxrkit.errors import InputError, nearest
+from cxrkit.evaluation.table import records
 from cxrkit.rundir import RunDirectory
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def check_subgroups(columns: Sequence[str], frame: "DataFrame | None") -> None:
 def _read(run: RunDirectory) -> "DataFrame":
     import pandas as pd
 
-    return pd.read_csv(run.manifest, dtype=str, keep_default_na=False, encoding="utf-8")
+    return pd.DataFrame(records(run.manifest))
 
 
 def _problem(name: str, offered: Sequence[str], frame: "DataFrame") -> str | None:

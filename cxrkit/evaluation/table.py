@@ -1,12 +1,15 @@
 """CSV files as they come from spreadsheets and vendors, read with every bad cell named by row and column."""
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cxrkit import bounded
 from cxrkit.errors import InputError, nearest
 
+MOST_BYTES = 1000 * bounded.MEGABYTE  # of a CSV file
 MOST_TOLD = 20  # problems of one file that are told one by one
 
 
@@ -75,17 +78,16 @@ def read_sheet(path: Path, given: Mapping[str, str]) -> Sheet:
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    content = bounded.content(path, MOST_BYTES, "there is no such file, give the path of a CSV file")
+    if b"\0" in content:
+        row = content[: content.index(b"\0")].count(b"\n") + 1
+        raise InputError(f"{path}: row {row} holds a NUL, which is no text, save it as CSV UTF-8")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, strict=True))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file, give the path of a CSV file") from None
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no UTF-8 text, save it as CSV UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}: is no readable CSV ({error}), save it as CSV with commas") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), give a readable CSV file") from None
     while rows and not any(cell.strip() for cell in rows[-1]):  # spreadsheets leave empty rows at the end
         rows.pop()
     if not rows:
@@ -93,6 +95,16 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     header = [cell.strip() for cell in rows[0]]
     _check_header(path, header)
     return header, rows[1:]
+
+
+def records(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file of a run directory, a row for each line below the header; a cell that is lacking is empty.
+
+    Raises:
+        InputError: it is missing, no UTF-8, or no CSV.
+    """
+    header, body = _rows(path)
+    return [dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=False)) for cells in body]
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

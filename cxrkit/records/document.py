@@ -1,12 +1,17 @@
 """A JSON file of a run directory, and an estimate with its interval."""
 
+import json
+from math import isfinite
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cxrkit import bounded
 from cxrkit.errors import InputError
 from cxrkit.files import write_text
+
+MOST_BYTES = 200 * bounded.MEGABYTE  # of a JSON file; a run of many tasks leaves a few
 
 
 class Document(BaseModel):
@@ -23,10 +28,10 @@ class Document(BaseModel):
         Raises:
             InputError: it is missing, is no JSON, or is not of this form.
         """
+        content = bounded.content(path, MOST_BYTES, "missing, a finished run directory has one")
+        _check_json(content, path)
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            raise InputError(f"{path}: missing, a finished run directory has one") from None
+            return cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -35,6 +40,36 @@ class Document(BaseModel):
     def write(self, path: Path) -> None:
         """Write the file whole or not at all."""
         write_text(path, self.model_dump_json(indent=1, by_alias=True) + "\n")
+
+
+def _check_json(content: bytes, path: Path) -> None:
+    """Refuse what pydantic reads in silence: a key twice, of which the last would count, NaN and infinite numbers."""
+    try:
+        json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_number)
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8, in which JSON is written") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply, no file of a run is") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is no JSON of a run ({error})") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        names = [key for key, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'has the key "{doubled[:60]}" twice')
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"has the number {text[:60]}, which is too large")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"has {text}, which is no number")
 
 
 class Estimate(BaseModel):

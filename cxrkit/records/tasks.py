@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cxrkit.api import Scale
 from cxrkit.records.document import Document
@@ -38,7 +38,17 @@ class EnsembleRecord(BaseModel):
     weights: dict[str, float]  # member → weight, summing to 1
 
 
-TaskKind = Literal["trained", "predictions", "ensemble", "checkpoint"]
+class TtaRecord(BaseModel):
+    """In which views a model with test-time augmentation judges an image: the plain one, and others augmented."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    views: int  # of each image, the plain one among them
+    augmentation: dict[str, Any]  # as the configuration resolved to
+    seed: int  # of the run; with image and number of the view it fixes the random choices
+
+
+TaskKind = Literal["trained", "predictions", "tta", "ensemble", "checkpoint"]
 
 
 TaskState = Literal["pending", "running", "finished", "failed"]
@@ -55,8 +65,9 @@ class TaskInfo(Document):
     positive: str | None = None
     seeds: list[int] = []
     represent: str | None = None  # "ensemble" or "seed 0": what predictions/ holds
-    members: list[str] = []
+    members: list[str] = []  # of an ensemble; of test-time augmentation, its task
     ensemble: EnsembleRecord | None = None
+    tta: TtaRecord | None = None
     scale: Scale = "probability"
     threshold: ThresholdRecord | None = None
     patient_thresholds: dict[str, ThresholdRecord] = {}  # unit → threshold of the patients' probabilities
@@ -65,7 +76,7 @@ class TaskInfo(Document):
     prior: PriorRecord | None = None
     sets: list[str] = []
     training_fingerprints: dict[str, dict[str, str]] = {}  # seed → key → digest or value
-    sources: dict[str, str] = {}  # set → sha256 of its images or its file; of an ensemble, each member's
+    sources: dict[str, str] = {}  # set → sha256 of its images or its file; of an ensemble or TTA, each file's
     # For the report, of a trained task: what the configuration resolved to.
     model: str | None = None
     imbalance: str | None = None
@@ -90,8 +101,8 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    image_size: int  # pixels, height and width of the input
-    resize: int  # pixels, the shorter side before the central crop
+    image_size: int = Field(ge=1, le=4096)  # pixels, height and width of the input
+    resize: int = Field(ge=1, le=8192)  # pixels, the shorter side before the central crop
     mean: list[float]  # of the three channels, after scaling to 0 … 1
     std: list[float]
 
@@ -115,7 +126,7 @@ class ModelInfo(Document):
     seen_shares: list[float] | None = None  # that the loss saw; None where a loss of its own hides them
     threshold: ThresholdRecord | None = None
     zone: Zone | None = None
-    temperature: float | None = None
+    temperature: float | None = Field(None, gt=0)
 
 
 class Timing(Document):

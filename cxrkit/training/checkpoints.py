@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from cxrkit import discovery, options
 from cxrkit.api import Predictions
@@ -65,6 +65,8 @@ def examine(chosen: Chosen, weights: Path, class_names: Sequence[str], image_siz
     component = registry.get(chosen.name, str(weights))
     state = statedicts.read(weights)
     complete = _completed(chosen, weights, state, registry)
+    outline = models.outline(complete, len(class_names), registry, str(weights))
+    _check(outline, weights, state, class_names, complete)  # before what the options ask for is taken of memory
     module = loaded(complete, weights, state, class_names, registry)
     given = {output.name: output.shape for output in layers.outputs(module, image_size)}.get("")
     if given != (1, len(class_names)):
@@ -96,10 +98,17 @@ def loaded(
         InputError: the weights are of another architecture.
     """
     module = models.build(chosen, len(class_names), registry, str(weights))
-    named = statedicts.named_as(module, state)
-    statedicts.check(module, named, class_names, f'{weights}: as "{chosen.name}"')
+    named = _check(module, weights, state, class_names, chosen)
     module.load_state_dict(named, strict=False)  # checked; old files lack counts that nothing needs
     return module.eval()
+
+
+def _check(
+    module: nn.Module, weights: Path, state: StateDict, class_names: Sequence[str], chosen: Chosen
+) -> dict[str, Tensor]:
+    named = statedicts.named_as(module, state)
+    statedicts.check(module, named, class_names, f'{weights}: as "{chosen.name}"')
+    return named
 
 
 def differing(given: Preprocessing) -> list[str]:
@@ -126,7 +135,7 @@ def _completed(chosen: Chosen, weights: Path, state: StateDict, registry: Regist
     where = f'{weights}: model "{chosen.name}"'
     complete = Chosen(name=chosen.name, options=options.check(factory, given, where))
     if offered.keys() >= HEAD_OPTIONS and not HEAD_OPTIONS & given.keys():
-        module = models.build(complete, 1, registry, str(weights))
+        module = models.outline(complete, 1, registry, str(weights))
         complete = Chosen(name=chosen.name, options=complete.options | _head(module, state))
     return complete
 
@@ -182,7 +191,7 @@ def _predicted(
     plan: CheckpointPlan, fabric: Fabric, module: nn.Module, images: EvaluationSet, tell: Tell
 ) -> Predictions:
     tell(Stage(name=f"predicting {images.name}", total=len(images.images)))
-    loaded = views(images.paths, plan.preprocessing.image_size, devices.usable_cores())
+    loaded = views(images.paths, plan.preprocessing.image_size, devices.usable_cores(), images.hashes)
     results, done = [], 0
     for result in predict.predict(fabric, module, images, loaded, len(plan.class_names)):
         if not np.isfinite(result.logits[np.equal(result.status, OK)]).all():

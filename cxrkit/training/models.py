@@ -1,14 +1,17 @@
 """Classifiers from their plugins: to be trained, or with the weights that a training left."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError
+import torch
 from torch import nn
 
-from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit import guard
+from cxrkit.errors import InputError, RunError, is_out_of_memory
+from cxrkit.guard import MisbehaviourError
 from cxrkit.plans import Chosen
 from cxrkit.registry import Registry
 
@@ -30,6 +33,26 @@ def build(chosen: Chosen, num_classes: int, models: Registry, where: str) -> nn.
         RunError: the plugin failed, or returned something else.
     """
     return _built(chosen.name, chosen.options, num_classes, models, where)
+
+
+def outline(chosen: Chosen, num_classes: int, models: Registry, where: str) -> nn.Module:
+    """Build a classifier without memory for its weights, where its plugin can; see :func:`build`."""
+    component = models.get(chosen.name, where)
+    with suppress(Exception):
+        module = guard.call(
+            f"{where}: {component.origin}", _on_meta(component.factory), num_classes, **guard.options(chosen.options)
+        )
+        if isinstance(module, nn.Module):
+            return module
+    return build(chosen, num_classes, models, where)
+
+
+def _on_meta(factory: Callable[..., Any]) -> Callable[..., Any]:
+    def made(*arguments: Any, **options: Any) -> Any:
+        with torch.device("meta"):  # entered where the plugin runs, as it is a thread's own
+            return factory(*arguments, **options)
+
+    return made
 
 
 def rebuild(chosen: Chosen, num_classes: int, state_file: Path, models: Registry, where: str) -> nn.Module:
@@ -68,13 +91,13 @@ def rebuild(chosen: Chosen, num_classes: int, state_file: Path, models: Registry
 
 def _built(name: str, options: Mapping[str, Any], num_classes: int, models: Registry, where: str) -> nn.Module:
     component = models.get(name, where)
-    origin = f'{where}: model "{name}" of {component.distribution} {component.version}'
+    origin = f"{where}: {component.origin}"
     try:
-        model = component.factory(num_classes, **options)
-    except CxrkitError:
+        model = guard.call(origin, component.factory, num_classes, **guard.options(options))
+    except MisbehaviourError as error:
+        if error.__cause__ is not None and is_out_of_memory(error.__cause__):
+            raise error.__cause__ from None
         raise
-    except Exception as error:
-        raise RunError(f"{origin} could not be built ({type(error).__name__}: {error})") from error
     if not isinstance(model, nn.Module):
         raise RunError(f"{origin} is a {type(model).__name__}, must be a torch.nn.Module")
     return model.train()
@@ -85,5 +108,5 @@ def _read(path: Path) -> dict[str, Any]:
         return safetensors.torch.load_file(path)
     except FileNotFoundError:
         raise InputError(f"{path}: missing, a finished training has one") from None
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the reader raises whatever a damaged file leads it to
         raise InputError(f"{path}: cannot be read ({error}), train the task again with --fresh") from None

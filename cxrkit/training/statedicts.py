@@ -1,15 +1,17 @@
 """State dicts of trained models, whoever saved them: read without running anything, and named as a model of ours is."""
 
 import pickle
+import pickletools
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cxrkit.errors import InputError
@@ -18,6 +20,7 @@ StateDict = Mapping[str, Tensor]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys of a training's checkpoint that hold the weights
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # classifiers that only a training on ImageNet used
+OLD_PARTS = 4  # pickles of an old file: magic number, version, system, and the description of the tensors
 NAMED = 5  # keys of a file that is no state dict
 MATRIX = 2
 
@@ -45,14 +48,43 @@ def _content(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        packed = zipfile.is_zipfile(path)
+        _check_sizes(path, packed=packed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of protocols that no file of ours has
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{path}: needs more memory than is free, give a file of the model's state_dict()") from None
     except (pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
         foreign = re.search(r"GLOBAL ([A-Za-z_][\w.]*\w)\s", str(error))
         what = f"holds {foreign[1]}, more than tensors" if foreign else "no file of PyTorch's, or damaged"
         raise InputError(f"{path}: {what}, give a file of the model's state_dict() alone") from None
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the readers raise whatever a damaged or forged file leads them to
         why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(f"{path}: cannot be read ({why}), give a file of the model's state_dict()") from None
+
+
+def _check_sizes(path: Path, *, packed: bool) -> None:
+    """Refuse what grows when it is read, or claims more than it holds; PyTorch stores files as they are."""
+    if packed:
+        with zipfile.ZipFile(path) as archive:
+            if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
+                raise InputError(f"{path}: is compressed, which PyTorch never does, save the state dict again")
+    elif (claimed := _claimed(path)) > path.stat().st_size:
+        raise InputError(f"{path}: claims a size of {claimed:,}, which is more than the file holds")
+
+
+def _claimed(path: Path) -> int:
+    """Find the largest number in the description of an old file, whose sizes PyTorch takes memory for at once."""
+    largest = 0
+    with path.open("rb") as file, suppress(Exception):  # where it is none, torch.load says so
+        for place in range(OLD_PARTS):
+            for _, value, _ in pickletools.genops(file):
+                if place == OLD_PARTS - 1 and isinstance(value, int):
+                    largest = max(largest, value)
+    return largest
 
 
 def _checked(content: Any, path: Path) -> StateDict:

@@ -1,9 +1,14 @@
 """DICOM radiographs, each written here by pydicom."""
 
+import struct
 import sys
+import tracemalloc
+import warnings
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cxrkit.data import dicom, images
 from cxrkit.data.images import UnreadableImage, burned_in, inspect, probe, read_grey
@@ -206,3 +211,66 @@ def test_without_the_extra_it_says_how_to_get_it(write, monkeypatch):
 
 def test_no_tag_beside_those_of_the_pixels_is_read():
     assert not [name for name in dicom.TAGS if name.startswith(("Patient", "Study", "Series", "Accession", "Inst"))]
+
+
+# ── Of strangers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def reason(path):
+    with pytest.raises(UnreadableImage) as caught:
+        read_grey(path)
+    assert inspect(path).reason == caught.value.reason
+    return caught.value.reason
+
+
+def test_a_deflated_file_is_not_inflated_wherever_it_says_so(write, monkeypatch):
+    path = write(syntax=uid.DeflatedExplicitVRLittleEndian)
+    content = path.read_bytes()
+    at = content.index(b"\x02\x00\x10\x00UI")
+    private = b"\x02\x00\x02\x01OB\0\0" + struct.pack("<I", 8192) + b"\0" * 8192
+    path.write_bytes(content[:at] + private + content[at:])
+    monkeypatch.setattr("zlib.decompress", lambda *_: pytest.fail("was inflated"))
+    assert reason(path) == "DICOM that is deflated as a whole"
+
+
+def test_an_element_takes_no_more_memory_than_the_file_has(write):
+    path = write()
+    plain, content = shades(path), path.read_bytes()
+    at = content.index(b"\xe0\x7f\x10\x00OW") + 8
+    path.write_bytes(content[:at] + struct.pack("<I", 0xFFFFFFF0) + content[at + 4 :])
+    tracemalloc.start()
+    assert np.array_equal(shades(path), plain)  # all pixels are there, whatever is claimed beyond
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_a_wrong_transfer_syntax_is_told(write):
+    path = write(syntax=uid.RLELossless, raw=encaps.encapsulate([RAMP.tobytes()]))
+    assert "cannot be decoded here" in reason(path)
+    path = write()
+    path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.2\0"))
+    assert reason(path)
+
+
+def test_compressed_pixels_of_another_size_are_refused_before_they_are_decoded(write, monkeypatch):
+    file = BytesIO()
+    Image.new("L", (64, 64)).save(file, "JPEG")
+    path = write(RAMP.astype(np.uint8), bits=8, syntax=uid.JPEGBaseline8Bit, raw=encaps.encapsulate([file.getvalue()]))
+    assert reason(path) == "DICOM whose compressed pixels are of another size than it says"
+    monkeypatch.setattr(dicom, "SURELY_SMALL", 0)
+    runs = struct.pack("<16L", 2, 64, 64, *[0] * 13) + b"\x81\0" * 20_000
+    path = write(syntax=uid.RLELossless, raw=encaps.encapsulate([runs]))
+    assert reason(path) == "DICOM whose compressed pixels are of another size than it says"
+    sound = pydicom.dcmread(write())
+    sound.compress(uid.RLELossless)
+    sound.save_as(path)
+    assert np.array_equal(shades(path), shades(write()))
+
+
+@pytest.mark.parametrize("tags", [{"RescaleSlope": "1e400"}, {"WindowCenter": "nan", "WindowWidth": "1"}])
+def test_numbers_that_are_none_are_refused(write, tags, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = write(**tags)
+    assert reason(path)
+    assert capfd.readouterr() == ("", "")

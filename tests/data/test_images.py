@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 import struct
 import warnings
@@ -5,10 +6,13 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from cxrkit.data.images import UnreadableImage, inspect, probe, read_grey
+from cxrkit.data.images import ImageChangedError, UnreadableImage, inspect, probe, read_grey
+from cxrkit.data.inspection import inspected
+from cxrkit.errors import RunError
 
 RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (32, 1))
 
@@ -168,3 +172,37 @@ def test_a_damaged_tiff_says_nothing_on_stderr(tmp_path, capfd):
     path.write_bytes(content[:at] + struct.pack("<H", 2048) + content[at + 2 :])
     assert inspect(path).reason is not None
     assert capfd.readouterr().err == ""
+
+
+def test_an_image_of_the_manifest_is_read_only_as_the_manifest_has_it(tmp_path):
+    path = saved(tmp_path / "a.png", Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)))
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert np.array_equal(read_grey(path, known), read_grey(path))
+
+    path.write_bytes(path.read_bytes() + b"\0")  # which every decoder ignores
+    assert np.array_equal(read_grey(path)[0], np.arange(16))
+    with pytest.raises(ImageChangedError, match=r"a\.png: is not as it was .* \(its SHA-256 is another\), put it back"):
+        read_grey(path, known)
+
+    path.unlink()
+    with pytest.raises(ImageChangedError, match=r"\(missing file\)"):
+        read_grey(path, known)
+    with pytest.raises(UnreadableImage, match="missing file"):
+        read_grey(path)
+
+
+def test_a_changed_image_is_one_sentence_also_from_another_process(tmp_path):
+    error = ImageChangedError.of(tmp_path / "a.png", "missing file")
+    around = f"Caught ImageChangedError in worker 0.\nTraceback:\ncxrkit.data.images.ImageChangedError: {error}\n"
+    assert str(ImageChangedError(around)) == str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_folder_that_vanishes_while_it_is_read_is_no_set_of_missing_files(tmp_path):
+    frame = pd.DataFrame({"image": ["a.png"], "split": ["test"], "excluded": [""]})
+    with pytest.raises(RunError, match="gone: has vanished while its images were read"):
+        inspected(frame, {"test": tmp_path / "gone"})
+    (tmp_path / "gone").mkdir()  # an empty one is left where nothing is mounted any more
+    with pytest.raises(RunError, match="gone: has vanished while its images were read"):
+        inspected(frame, {"test": tmp_path / "gone"})
+    (tmp_path / "gone/b.png").touch()
+    assert inspected(frame, {"test": tmp_path / "gone"}).frame["excluded"].tolist() == ["missing file"]

@@ -1,8 +1,10 @@
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from cxrkit.data.listing import images
+from cxrkit.data.listing import LEADS_OUT, images
 from cxrkit.errors import InputError
 
 
@@ -43,3 +45,23 @@ def test_every_path_that_is_not_there_is_told(tmp_path):
     assert caught.value.problems == tuple(
         f"{tmp_path / name}: no such file or folder, allowed are images and folders" for name in "ab"
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_out_of_a_folder_is_refused_and_one_that_is_given_is_followed(tmp_path):
+    touch(tmp_path / "elsewhere/private.png")
+    touch(tmp_path / "given/a.png")
+    (tmp_path / "given/out.png").symlink_to(tmp_path / "elsewhere/private.png")
+    (tmp_path / "given/inside.png").symlink_to(tmp_path / "given/a.png")
+    (tmp_path / "given/folder").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    found = images([tmp_path / "given"], besides=tmp_path / "out")
+    refused = {one.path.name: one.refused for one in found}
+    assert refused == {"a.png": None, "folder": LEADS_OUT, "out.png": LEADS_OUT}
+    [one] = images([tmp_path / "given/out.png"], besides=tmp_path / "out")
+    assert one.refused is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_pipe_without_suffix_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "IM0001")
+    assert images([tmp_path], besides=tmp_path / "out") == []

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from cxrkit.data.sampling import draw, draw_for_maps
+from cxrkit.data.sampling import draw, draw_for_maps, draw_of_each_class
 
 
 def frame(positives=120, negatives=60, per_patient=3):
@@ -96,3 +96,27 @@ def test_a_sample_larger_than_the_set_is_the_set():
     rows = frame(8, 4)
 
     assert draw_for_maps(rows, 60, seed=0)[0] == rows["image"].tolist()
+
+
+def test_of_each_class_as_many_are_drawn_and_nobody_twice_before_everybody_once():
+    rows = frame(positives=12, negatives=9, per_patient=3)
+
+    drawn = draw_of_each_class(rows, 6, seed=0)
+
+    assert list(drawn) == ["NORMAL", "PNEUMONIA"]
+    for label, patients in (("NORMAL", 3), ("PNEUMONIA", 4)):
+        found = rows.set_index("image").loc[drawn[label]]
+        assert set(found["label"]) == {label}
+        assert len(drawn[label]) == len(set(drawn[label])) == 6
+        assert found["patient"][:patients].nunique() == patients
+    assert draw_of_each_class(rows, 6, seed=0) == drawn
+    assert draw_of_each_class(rows, 6, seed=1) != drawn
+    assert draw_of_each_class(rows.iloc[:1], 6, seed=1) == {"PNEUMONIA": ["000.png"]}
+
+
+def test_a_patient_of_many_images_is_no_likelier_to_be_drawn():
+    rows = pd.concat([frame(20, 0, 20), frame(1, 0, 1).assign(image="other.png", patient="q")], ignore_index=True)
+
+    first = [draw_of_each_class(rows, 1, seed=seed)["PNEUMONIA"][0] for seed in range(200)]
+
+    assert 70 <= first.count("other.png") <= 130
