@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxrkit import hookimpl
 from cxrkit.api import Batch, Trainer, TrainingContext
-from cxrkit.errors import InputError, RunError, is_out_of_memory
+from cxrkit.errors import InputError, RunError, StopTraining, is_out_of_memory
 
 from .depths import head
 from .gradients import FEWEST_IMAGES, Criterion, add_up, free_memory
@@ -137,6 +137,7 @@ class Training:
         parts: in how many each batch is computed.
         best: the best epoch so far.
         epoch: the last one, from 1; 0 before the first.
+        rate: learning rate that the epoch under way began with, None between epochs.
     """
 
     context: TrainingContext
@@ -155,6 +156,7 @@ class Training:
     parts: int = 1
     best: Best | None = None
     epoch: int = 0
+    rate: float | None = None
 
     @property
     def evaluated(self) -> nn.Module:
@@ -213,14 +215,26 @@ def _finished(training: Training) -> bool:
 def _run_epoch(training: Training) -> None:
     context = training.context
     training.epoch += 1
-    rate = training.raw_optimizer.param_groups[0]["lr"]
+    if training.rate is None:
+        training.rate = training.raw_optimizer.param_groups[0]["lr"]
     _set_stage(training)
     for batch in context.train_batches(training.epoch):
         context.step_finished(_step(training, batch))
-    figures = context.validate(training.evaluated)
+        if context.checkpoint_due:
+            context.save(_state(training))
+    figures = _validated(training)
     _judge(training, figures)
-    context.epoch_finished({"epoch": training.epoch, "learning_rate": rate, **figures})
+    context.epoch_finished({"epoch": training.epoch, "learning_rate": training.rate, **figures})
+    training.rate = None
     context.save(_state(training))
+
+
+def _validated(training: Training) -> dict[str, float]:
+    try:
+        return training.context.validate(training.evaluated)
+    except StopTraining:
+        training.context.save(_state(training))
+        raise
 
 
 def _set_stage(training: Training) -> None:
@@ -314,7 +328,8 @@ def _take_best(training: Training) -> None:
 def _state(training: Training) -> dict[str, Any]:
     best = training.best
     return {
-        "epoch": training.epoch,
+        "epoch": training.epoch if training.rate is None else training.epoch - 1,
+        "rate": training.rate,
         "model": training.context.model.state_dict(),
         "optimizer": training.raw_optimizer.state_dict(),
         "precision": training.context.fabric.strategy.precision.state_dict(),
@@ -328,7 +343,7 @@ def _state(training: Training) -> dict[str, Any]:
 def _resume(training: Training, state: Mapping[str, Any] | None) -> None:
     if state is None:
         return
-    training.epoch = state["epoch"]
+    training.epoch, training.rate = state["epoch"], state["rate"]
     training.context.model.load_state_dict(state["model"])
     training.raw_optimizer.load_state_dict(state["optimizer"])
     _restore_memory_order(training.raw_optimizer)

@@ -5,23 +5,29 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from pydantic import ValidationError
 
+from cxrkit import guard, locking
 from cxrkit.errors import CxrkitError, InputError, RunError
-from cxrkit.plans import Event, Failed, Finished, event_adapter
+from cxrkit.files import writing
+from cxrkit.plans import STOP, TRAINING, Calling, Event, Failed, Finished, Notice, Stage, Stopped, event_adapter
+from cxrkit.run.stopping import stopping
 
 _SECONDS_PER_HOUR = 3600.0
+_GRACE = 30.0  # seconds that the child is given to end after it has said that its work is over
+_LOOKS = 0.2  # seconds between two looks at the clock and at whether to stop
 
 
 def carry_out(
-    work: Literal["train", "explain", "robustness", "checkpoint"],
+    work: Literal["train", "explain", "robustness", "tta", "checkpoint"],
     plan: Path,
     log: Path,
     hear: Callable[[Event], None],
@@ -40,60 +46,136 @@ def carry_out(
     Raises:
         InputError: the child found the user's input wrong.
         RunError: it failed, crashed or ran past the limit.
+        KeyboardInterrupt: the user wants to stop; a training has saved its state before, and the text says which.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        output = log.open("ab")
+    with output, stopping() if work == "train" else nullcontext(threading.Event()) as stop:
         process = _start(work, plan, output)
         try:
-            failure = _listen(process, hear, time_limit)
+            heard = _listen(process, hear, time_limit, stop)
         finally:
             _end(process)
-    if failure is not None:
-        raise failure
-    if process.returncode != 0:
-        raise RunError(f"the process ended {_manner(process.returncode)}, see {log}")
+    if heard.stopped or stop.is_set():
+        raise KeyboardInterrupt(heard.stopped or "")
+    if heard.failure is not None:
+        raise heard.failure
+    if process.returncode != 0 and not heard.finished:
+        raise RunError(f"the process ended {_manner(process.returncode)}{heard.within}, see {log}")
 
 
 def _start(work: str, plan: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "cxrkit.training.child", work, str(plan), "--watch-parent"],
+        [
+            *guard.python_module("cxrkit.training.child"),
+            *(work, str(plan), "--watch-parent", f"--plugin-seconds={guard.call_seconds()}"),
+        ],
         stdin=subprocess.PIPE,  # ends with this process, however that dies, and the child with it
         stdout=subprocess.PIPE,
         stderr=log,
+        pass_fds=locking.descriptors(),  # so that nobody else comes in while it lives, even if this process does not
         start_new_session=os.name != "nt",  # so that everything it starts can be ended with it
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows: Ctrl-C is this process's alone
     )
 
 
-def _listen(
-    process: "subprocess.Popen[bytes]", hear: Callable[[Event], None], time_limit: float | None
-) -> CxrkitError | None:
-    """Pass on the events until the child ends; return why it failed, if it did."""
-    deadline = time.monotonic() + time_limit * _SECONDS_PER_HOUR if time_limit else None
+@dataclass
+class _Heard:
+    """What a child has told.
+
+    Attributes:
+        stage: that it is in.
+        calling: whose code runs in it, where that is a plugin's.
+        failure: its first; what follows follows from it.
+        stopped: how much it has kept of its work when it was asked to stop, in words.
+        finished: whether all is done.
+    """
+
+    stage: str = ""
+    calling: str | None = None
     failure: CxrkitError | None = None
-    finished = False
-    for event in _events(process, deadline):
-        if event is None:
-            return RunError(f"ran past its time limit of {time_limit:g} hours and was ended, raise time_limit")
-        if isinstance(event, Failed) and failure is None:  # what follows the first failure follows from it
-            failure = (InputError if event.input_error else RunError)(event.message)
-        finished = finished or isinstance(event, Finished)
-        hear(event)
+    stopped: str | None = None
+    finished: bool = False
+
+    @property
+    def within(self) -> str:
+        """Say, after what happened, in whose code it did."""
+        return f" while {self.calling} was at work" if self.calling else ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.finished or self.failure is not None or self.stopped is not None
+
+    def take(self, event: Event) -> None:
+        """Hear an event."""
+        if isinstance(event, Stage):
+            self.stage = event.name
+        elif isinstance(event, Calling):
+            self.calling = event.who
+        elif isinstance(event, Failed) and self.failure is None:
+            self.failure = (InputError if event.input_error else RunError)(event.message)
+        elif isinstance(event, Stopped):
+            self.stopped = event.message
+        elif isinstance(event, Finished):
+            self.finished = True
+
+
+def _listen(
+    process: "subprocess.Popen[bytes]", hear: Callable[[Event], None], time_limit: float | None, stop: threading.Event
+) -> _Heard:
+    """Pass on the events until the child ends.
+
+    Raises:
+        KeyboardInterrupt: the child is to be stopped and has nothing to save.
+    """
+    deadline = time.monotonic() + time_limit * _SECONDS_PER_HOUR if time_limit else None
+    heard, asked, ends = _Heard(), False, None
+    for event in _events(process):
+        if deadline is not None and time.monotonic() >= deadline:
+            limit = f"ran past its time limit of {time_limit:g} hours and was ended{heard.within}, raise time_limit"
+            heard.failure = RunError(limit)
+            return heard
+        if heard.is_over and ends is None:
+            ends = time.monotonic() + _GRACE
+        if ends is not None and time.monotonic() >= ends:  # a plugin's thread or process keeps it
+            return heard
+        if event is not None:
+            heard.take(event)
+            hear(event)
+        if stop.is_set() and heard.stage != TRAINING:
+            raise KeyboardInterrupt
+        if stop.is_set() and not asked:
+            asked = True
+            _ask_to_stop(process, hear)
     process.wait()
-    if process.returncode == 0 and not finished and failure is None:
-        return RunError("the process ended before its work was done, a plugin may have called sys.exit()")
-    return failure
+    if process.returncode == 0 and not heard.finished and heard.failure is None:
+        suspect = "" if heard.calling else ", a plugin may have called sys.exit()"
+        heard.failure = RunError(f"the process ended before its work was done{heard.within}{suspect}")
+    return heard
 
 
-def _events(process: "subprocess.Popen[bytes]", deadline: float | None) -> Iterator[Event | None]:
-    """Yield the child's events, and None once if the deadline passes."""
+def _ask_to_stop(process: "subprocess.Popen[bytes]", hear: Callable[[Event], None]) -> None:
+    hear(Notice(message="stopping as soon as the step under way is done and saved; Ctrl-C again stops at once"))
+    assert process.stdin is not None  # noqa: S101 - Popen was asked for a pipe
+    with contextlib.suppress(OSError):  # it has just ended by itself
+        process.stdin.write(STOP)
+        process.stdin.flush()
+
+
+def _events(process: "subprocess.Popen[bytes]") -> Iterator[Event | None]:
+    """Yield the child's events until it ends, and None from time to time while there is none."""
     lines: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_read, args=(process, lines), daemon=True).start()
     while True:
         try:
-            line = lines.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            line = lines.get(timeout=_LOOKS)
         except queue.Empty:
+            if process.poll() is not None:  # what it has started may live on and keep its output open
+                return
             yield None
-            return
+            continue
         if line is None:
             return
         with contextlib.suppress(ValidationError):  # a plugin's own writing to descriptor 1
@@ -102,8 +184,9 @@ def _events(process: "subprocess.Popen[bytes]", deadline: float | None) -> Itera
 
 def _read(process: "subprocess.Popen[bytes]", lines: "queue.Queue[bytes | None]") -> None:
     assert process.stdout is not None  # noqa: S101 - Popen was asked for a pipe
-    for line in process.stdout:
-        lines.put(line)
+    with process.stdout as told:  # closed here, as closing waits for who reads: for ever, where a stranger holds it
+        for line in told:
+            lines.put(line)
     lines.put(None)
 
 
@@ -115,9 +198,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):  # what could not be written any more
+            process.stdin.close()
 
 
 def _manner(status: int) -> str:

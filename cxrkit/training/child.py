@@ -1,71 +1,125 @@
-"""The process that needs torch: ``python -m cxrkit.training.child WORK PLAN.json [--watch-parent]``.
+"""The process that needs torch: ``python -P -m cxrkit.training.child WORK PLAN.json [OPTION]...``.
 
-WORK is ``train``, ``explain``, ``robustness`` or ``checkpoint``.
+WORK is ``train``, ``explain``, ``robustness``, ``tta`` or ``checkpoint``.
 
-With ``--watch-parent`` it ends when its standard input does: when the process that started it is gone. Its standard
-output carries events alone, one JSON a line (:data:`cxrkit.plans.Event`); everything else goes to standard error. Exit
-status: 0 done, 1 the work failed, 2 the input was wrong.
+``--plugin-seconds=N`` limits each call of a plugin but a trainer's. With ``--watch-parent`` it ends when its standard
+input does: when the process that started it is gone. Its standard output carries events alone, one JSON a line
+(:data:`cxrkit.plans.Event`); everything else goes to standard error. Exit status: 0 done, 1 the work failed, 2 the
+input was wrong, 130 it was asked to stop.
+
+A training that is told :data:`cxrkit.plans.STOP` on standard input, or gets SIGTERM or SIGINT, finishes its step, saves
+its state and ends; at the second signal it ends at once.
 """
 
+import json
 import os
+import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
+from types import FrameType
 
-from cxrkit.errors import CxrkitError, InputError, is_out_of_memory
-from cxrkit.plans import CheckpointPlan, ExplainPlan, Failed, Finished, RobustnessPlan, TrainingPlan
+from cxrkit import guard
+from cxrkit.errors import CxrkitError, InputError, StopTraining
+from cxrkit.plans import (
+    STOP,
+    Calling,
+    CheckpointPlan,
+    ExplainPlan,
+    Failed,
+    Finished,
+    RobustnessPlan,
+    Stopped,
+    TrainingPlan,
+    ViewsPlan,
+)
 from cxrkit.training.events import Events
 
 INTERRUPTED = 130
 WATCH_PARENT = "--watch-parent"
+PLUGIN_SECONDS = "--plugin-seconds="
 
 
 def main(arguments: list[str]) -> int:
     """Carry out a plan and return the exit status."""
+    stop = threading.Event()
     if WATCH_PARENT in arguments:
-        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        threading.Thread(target=_follow_parent, args=(stop,), daemon=True).start()
     events = Events()
+    guard.tell_calls(lambda who: events.tell(Calling(who=who)))
+    for argument in arguments:
+        if argument.startswith(PLUGIN_SECONDS):
+            guard.limit_calls(float(argument.removeprefix(PLUGIN_SECONDS)))
     try:
-        _carry_out([argument for argument in arguments if argument != WATCH_PARENT], events)
+        _carry_out([argument for argument in arguments if not argument.startswith("--")], events, stop)
+    except StopTraining as stopped:
+        events.tell(Stopped(message=str(stopped)))
+        return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
-        events.tell(_failure(error))
+        if stop.is_set():  # then others may have been ended already that it needs
+            guard.log(error)
+            events.tell(Stopped(message="Stopped"))
+            return INTERRUPTED
+        events.tell(_failure(error, Path(*arguments[1:2])))
         return error.exit_status if isinstance(error, CxrkitError) else 1
     events.tell(Finished())
     return 0
 
 
-def _leave_with_parent() -> None:
-    """End at once when standard input ends; what is on disk is whole at any moment, and is gone on with."""
-    while os.read(0, 1024):
-        pass
+def _follow_parent(stop: threading.Event) -> None:
+    """Hear when to stop; end at once when standard input does: what is on disk is whole at any moment."""
+    while told := os.read(0, 1024):
+        if STOP in told:
+            stop.set()
+    _leave()
+
+
+def _heed_signals(stop: threading.Event) -> None:
+    """Take the first signal for a wish to stop, and end at once at the second."""
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            _leave()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hear)
+
+
+def _leave() -> None:
+    """End this process and all that it has started."""
+    if os.name != "nt" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(INTERRUPTED)
 
 
-def _carry_out(arguments: list[str], events: Events) -> None:
+def _carry_out(arguments: list[str], events: Events, stop: threading.Event) -> None:
     match arguments:
         case ["train", plan]:
-            _train(Path(plan), events)
+            _train(Path(plan), events, stop)
         case ["explain", plan]:
             _explain(Path(plan), events)
         case ["robustness", plan]:
             _corrupt(Path(plan), events)
+        case ["tta", plan]:
+            _judge(Path(plan), events)
         case ["checkpoint", plan]:
             _predict(Path(plan), events)
         case _:
-            works = "train, explain, robustness and checkpoint"
+            works = "train, explain, robustness, tta and checkpoint"
             raise InputError(f"cxrkit.training.child: got {arguments}, allowed are {works}, each with a PLAN")
 
 
-def _train(plan: Path, events: Events) -> None:
+def _train(plan: Path, events: Events, stop: threading.Event) -> None:
     read = TrainingPlan.read(plan)
+    _heed_signals(stop)
     # cuBLAS reads it once, when CUDA starts; without it its sums differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from cxrkit.training.train import train
 
-    train(read, events)
+    train(read, events, stop)
 
 
 def _explain(plan: Path, events: Events) -> None:
@@ -84,6 +138,14 @@ def _corrupt(plan: Path, events: Events) -> None:
     predict_corrupted(read, events.tell)
 
 
+def _judge(plan: Path, events: Events) -> None:
+    read = ViewsPlan.read(plan)
+    events.divert_descriptor()
+    from cxrkit.training.views import predict_views
+
+    predict_views(read, events.tell)
+
+
 def _predict(plan: Path, events: Events) -> None:
     read = CheckpointPlan.read(plan)
     events.divert_descriptor()
@@ -92,14 +154,31 @@ def _predict(plan: Path, events: Events) -> None:
     predict_checkpoint(read, events.tell)
 
 
-def _failure(error: Exception) -> Failed:
-    if isinstance(error, CxrkitError):
-        return Failed(message=str(error), input_error=isinstance(error, InputError))
-    traceback.print_exception(error)
-    if is_out_of_memory(error):
-        return Failed(message="memory ran out, use a smaller batch_size or image_size")
-    return Failed(message=f"unexpected {type(error).__name__}: {error} (the traceback is in the log)")
+def _failure(error: Exception, plan: Path) -> Failed:
+    from cxrkit import unforeseen
+
+    if isinstance(error, guard.MisbehaviourError) and error.__cause__ is not None:
+        guard.log(error.__cause__)  # for the plugin's author
+    sentences = unforeseen.expected(error)
+    if sentences is not None:
+        return Failed(message="\n".join(sentences), input_error=isinstance(error, InputError))
+    guard.log(error)
+    return Failed(message=_kept(error, plan))
+
+
+def _kept(error: Exception, plan: Path) -> str:
+    """Keep what nobody foresaw in a file of the run directory and tell of it."""
+    from cxrkit import unforeseen
+
+    try:
+        configuration = json.loads(plan.read_bytes())
+        folder = Path(configuration["run_directory"])
+    except (OSError, ValueError, KeyError, TypeError):
+        configuration, folder = None, plan.parent
+    return unforeseen.told(error, [folder], f"cxrkit.training.child {plan.name}", configuration)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    guard.leave(status)
+    sys.exit(status)

@@ -3,12 +3,12 @@
 import csv
 import io
 import math
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,17 @@ from lightning_fabric import Fabric, is_wrapped
 from torch import Tensor, nn
 
 from cxrkit.api import Batch, Imbalance, IntArray
-from cxrkit.errors import RunError
+from cxrkit.errors import RunError, StopTraining
 from cxrkit.files import write_text
 from cxrkit.plans import EpochRow, Event, Notice, Step
 from cxrkit.rundir import SeedDirectory
-from cxrkit.training import order, predict, state
+from cxrkit.training import order, predict, randomness, state
 from cxrkit.training.images import Grey, normalised
 from cxrkit.training.loading import TrainLoader
+from cxrkit.training.pace import Pace
+from cxrkit.training.state import Position
+
+_START = Position(0)
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,12 @@ class Context:
         validation: what validation is computed on.
         tell: takes events for the parent process.
         notify: calls the epoch hook of every plugin.
+        pace: says when the state is due.
+        stop: is set by whoever wants the training to stop.
         selected_epoch: the epoch whose weights the model has at the end, if the trainer says so.
         timing: an entry for each epoch.
         notes: sentences of the trainer's.
+        earlier_seconds: that the training took before it was interrupted.
     """
 
     fabric: Fabric
@@ -70,14 +77,23 @@ class Context:
     tell: Callable[[Event], None]
     notify: Callable[["Context", Mapping[str, float]], None]
     trackers: tuple[str, ...] = ()
+    pace: Pace = field(default_factory=Pace)
+    stop: Flag = field(default_factory=Flag)
     train_size: int = 0
     selected_epoch: int | None = None
+    checkpoint_due: bool = False
     timing: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    earlier_seconds: float = 0.0
     _rows: list[dict[str, float]] = field(default_factory=list)
     _losses: list[float] = field(default_factory=list)
     _sizes: list[int] = field(default_factory=list)
     _epoch: int = 0
+    _within: bool = False
+    _resumed: dict[str, Any] | None = None
+    _saved: Position = _START
+    _stopping: bool = False
+    _created: float = field(default_factory=time.perf_counter)
     _started: float = 0.0
 
     def __post_init__(self) -> None:
@@ -89,25 +105,38 @@ class Context:
         return order.batch_count(self.train_size, self.batch_size, self.fabric.world_size)
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield this device's augmented batches of an epoch (from 1), the same whenever it is asked again."""
-        visited = order.epoch_order(self.imbalance, len(self.labels), self.seed, epoch)
-        whole = order.batches(visited, self.batch_size, self.fabric.world_size)
-        own = order.shard(whole, epoch, self.fabric.global_rank, self.fabric.world_size)
-        self._epoch, self._losses, self._sizes = epoch, [], [len(batch) for batch in whole]
-        self._seed_generators(epoch)
-        self._started = time.perf_counter()
-        for visits, greys in zip(own, self.loader.batches(own), strict=True):
+        """Yield this device's augmented batches of an epoch (from 1), the same whenever it is asked again.
+
+        The epoch that was restored goes on after the step that was saved.
+
+        Raises:
+            StopTraining: the user asked for it, and the trainer saves nothing within an epoch.
+        """
+        own = self._begin(epoch)
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and resumed["epoch"] == epoch:
+            self._losses, self._started = list(resumed["losses"]), self._started - resumed["seconds"]
+            own = own[len(self._losses) :]
+        else:
+            resumed = None
+        for visits, greys in zip(own, self.loader.batches(own) if own else (), strict=True):
+            if resumed is not None:  # only now, as making the loader draws too
+                randomness.resume(self.fabric, resumed["generators"])
+                resumed = None
+            if self._stopping:
+                raise StopTraining(self._kept())
             labels = torch.from_numpy(self.labels[[visit.image for visit in visits]])
             yield Batch(normalised(self._moved(greys)), self._moved(labels))
         self._note_time()
 
-    def _seed_generators(self, epoch: int) -> None:
-        """Seed what draws outside the data (dropout), so that an epoch does not depend on those before."""
-        words = np.random.SeedSequence([self.seed, epoch, self.fabric.global_rank]).generate_state(1)
-        seed = int(words[0])
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - a plugin's network may draw from it
-        torch.manual_seed(seed)
+    def _begin(self, epoch: int) -> list[list[order.Visit]]:
+        """Make an epoch independent of those before, and return what this device visits in each step."""
+        visited = order.epoch_order(self.imbalance, len(self.labels), self.seed, epoch)
+        whole = order.batches(visited, self.batch_size, self.fabric.world_size)
+        self._epoch, self._within, self._losses, self._sizes = epoch, True, [], [len(batch) for batch in whole]
+        randomness.seed(self.seed, epoch, self.fabric.global_rank)
+        self._started = time.perf_counter()
+        return order.shard(whole, epoch, self.fabric.global_rank, self.fabric.world_size)
 
     def _moved(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.fabric.device, non_blocking=True)
@@ -125,7 +154,9 @@ class Context:
         Raises:
             RunError: the loss is not finite; names the epoch and the step.
         """
-        value = self._mean_over_devices(loss.detach().float())
+        due = self.pace.is_due_after_step(len(self._losses) + 1)
+        value, due, self._stopping = self._agreed(float(loss.detach().float()), due=due)
+        self.checkpoint_due = due or self._stopping
         self._losses.append(value)
         step, steps = len(self._losses), len(self._sizes)
         if not math.isfinite(value):
@@ -138,23 +169,41 @@ class Context:
             Step(epoch=self._epoch, epochs=self.epochs, step=step, steps=steps, loss=value, images_per_second=rate)
         )
 
+    def _agreed(self, value: float, *, due: bool) -> tuple[float, bool, bool]:
+        """Return the mean of a value over devices, whether the first one's state is due, and whether any shall stop."""
+        if self.fabric.world_size == 1:
+            return value, due, self.stop.is_set()
+        own = [value, float(due and self.fabric.is_global_zero), float(self.stop.is_set())]
+        told = torch.tensor(own, device=self.fabric.device)
+        mean, wants, stops = self.fabric.all_reduce(told, reduce_op="mean").tolist()  # type: ignore[union-attr]  # a tensor stays one
+        return mean, wants > 0, stops > 0
+
     def note(self, sentence: str) -> None:
         """Tell what the user should know of this training: shown, logged, kept in ``timing.json`` and reported."""
         self.notes.append(sentence)
+        self._say(sentence)
+
+    def _say(self, sentence: str) -> None:
         if self.fabric.is_global_zero:
             print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - the training's log
             self.tell(Notice(message=sentence))
 
-    def _mean_over_devices(self, value: Tensor) -> float:
-        if self.fabric.world_size > 1:
-            value = self.fabric.all_reduce(value, reduce_op="mean")  # type: ignore[assignment]  # a tensor stays one
-        return float(value)
-
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Compute the validation figures of ``model`` in fp32; every process has the same."""
+        """Compute the validation figures of ``model`` in fp32; every process has the same.
+
+        Raises:
+            StopTraining: the user asked for it meanwhile. A trainer that saves within epochs does so before it goes.
+        """
         module: nn.Module = model.module if is_wrapped(model) else model  # type: ignore[assignment]  # theirs is loose
-        found = predict.sharded_logits(self.fabric, module, self.validation.greys, len(self.class_names))
+        predict.share_buffers(self.fabric, module)
+        greys, classes = self.validation.greys, len(self.class_names)
+        found = predict.sharded_logits(self.fabric, module, greys, classes, self._leave_if_asked)
         return predict.figures(found, self.validation.labels, self.validation.positive)
+
+    def _leave_if_asked(self) -> None:
+        if self.fabric.world_size == 1 and self.stop.is_set():  # several would have to agree first
+            self._stopping = True
+            raise StopTraining(self._kept())
 
     def epoch_finished(self, row: Mapping[str, float]) -> None:
         """Write the epoch's row, with the mean ``train_loss`` in it, to ``history.csv`` and tell the trackers."""
@@ -163,6 +212,7 @@ class Context:
             whole["train_loss"] = float(np.average(self._losses, weights=self._sizes[: len(self._losses)]))
         whole |= row
         self._rows.append(whole)
+        self._within = False
         if self.fabric.is_global_zero:
             self._write_history()
             self.tell(EpochRow(row=whole))
@@ -177,18 +227,78 @@ class Context:
         write_text(SeedDirectory(self.directory).history, text.getvalue())
 
     def save(self, state_of_trainer: Mapping[str, Any]) -> None:
-        """Keep what going on after this epoch needs, in ``last/``; call it after :meth:`epoch_finished`."""
+        """Keep what going on needs, in ``last/``: after :meth:`epoch_finished`, or after a step where it is due.
+
+        After an epoch nothing is written where that would take too much of the time.
+
+        Raises:
+            StopTraining: the user asked for it; the state is saved.
+        """
+        due = True
+        if not self._within:
+            _, due, self._stopping = self._agreed(0.0, due=self.pace.is_due_after_epoch())
+        if due or self._stopping:
+            self._write_state(state_of_trainer)
+        if self._stopping:
+            raise StopTraining(self._kept())
+
+    def _write_state(self, state_of_trainer: Mapping[str, Any]) -> None:
+        began = time.perf_counter()
+        step = len(self._losses) if self._within else None
+        within = self._within_epoch(began) if self._within else None
+        whole = {
+            "trainer": state_of_trainer,
+            "rows": self._rows,
+            "timing": self.timing,
+            "notes": self.notes,
+            "seconds": self.earlier_seconds + began - self._created,
+            "within": within,
+        }
+        self._saved, self.checkpoint_due = Position(self._epoch, step), False
         if self.fabric.is_global_zero:
-            whole = {"trainer": state_of_trainer, "rows": self._rows, "timing": self.timing, "notes": self.notes}
-            state.save(SeedDirectory(self.directory).last, whole, self._epoch)
+            state.save(SeedDirectory(self.directory).last, whole, self._saved)
         self.fabric.barrier()
+        self.pace.saved(began)
+
+    def _within_epoch(self, now: float) -> dict[str, Any]:
+        return {
+            "epoch": self._epoch,
+            "losses": self._losses,
+            "seconds": now - self._started,
+            "generators": randomness.states(self.fabric),
+        }
 
     def restore(self) -> dict[str, Any] | None:
-        """Return what was last saved, or None at the start of a training; the history goes back to that epoch."""
-        whole = state.restore(SeedDirectory(self.directory).last)
-        if whole is None:
+        """Return what was last saved, or None at the start of a training; the history goes back to there."""
+        found = state.restore(SeedDirectory(self.directory).last)
+        if found is None:
             return None
+        for sentence in found.damaged:
+            self._say(f"{sentence}, going on from the state before, {found.position}")
+        whole = found.state
         self._rows, self.timing, self.notes = whole["rows"], whole["timing"], whole["notes"]
-        self._epoch = int(self._rows[-1]["epoch"])
+        self.earlier_seconds, self._resumed = whole["seconds"], whole["within"]
+        self._saved, self._epoch = found.position, found.position.epoch
         trainer: dict[str, Any] = whole["trainer"]
         return trainer
+
+    def _kept(self) -> str:
+        """Say how far the training is that is gone on with."""
+        epoch, step = self._saved
+        if epoch == 0:
+            return "Stopped before the first epoch was saved"
+        return f"Stopped after epoch {epoch}" if step is None else f"Stopped in epoch {epoch} after step {step}"
+
+
+class Seen:
+    """A training under way as a tracker sees it: nothing of it can be set anew."""
+
+    def __init__(self, context: Context) -> None:
+        """Look at a context."""
+        object.__setattr__(self, "_context", context)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_context"), name)
+
+    def __setattr__(self, name: str, _value: Any) -> None:
+        raise AttributeError(f"sets context.{name}, which only a trainer may")

@@ -1,68 +1,157 @@
-"""What going on after an epoch needs, on disk as tensors and JSON: nothing that runs when it is read."""
+"""What going on with a training needs, on disk as tensors and JSON: nothing that runs when it is read."""
 
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
-from cxrkit.errors import InputError, RunError
-from cxrkit.files import write_bytes, write_text
+from cxrkit.errors import InputError
+from cxrkit.files import write_bytes
 
-_TENSORS, _TREE = "tensors.safetensors", "state.json"
+GENERATIONS = 2  # that are kept: were the newest damaged, the one before is whole
+_SUFFIX = ".safetensors"
+_TREE, _CHECKSUM = "state", "crc32"
 Plain = str | int | float | bool | None
 
 
-def save(folder: Path, state: Mapping[str, Any], epoch: int) -> None:
-    """Write the state after an epoch as ``folder/epoch-<n>``, whole or not at all, and remove the one before.
+class Position(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        epoch: from 1; 0 before the first.
+        step: optimiser steps done in it, or None where it has been finished.
+    """
+
+    epoch: int
+    step: int | None = None
+
+    def __str__(self) -> str:
+        """Name it as its file is named: ``epoch-3``, ``epoch-4-step-17``."""
+        return f"epoch-{self.epoch}" if self.step is None else f"epoch-{self.epoch}-step-{self.step}"
+
+    @classmethod
+    def of(cls, path: Path) -> "Position":
+        """Read it from a file's name.
+
+        Raises:
+            ValueError: it is not named so.
+        """
+        words = path.name.removesuffix(_SUFFIX).split("-")
+        match words:
+            case ["epoch", epoch]:
+                return cls(int(epoch))
+            case ["epoch", epoch, "step", step]:
+                return cls(int(epoch), int(step))
+        raise ValueError(path.name)
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """What positions are compared by."""
+        return self.epoch, float("inf") if self.step is None else self.step
+
+
+class Found(NamedTuple):
+    """A state that was read.
+
+    Attributes:
+        state: as it was saved.
+        position: of the training.
+        damaged: newer ones that cannot be read, each with why.
+    """
+
+    state: dict[str, Any]
+    position: Position
+    damaged: list[str]
+
+
+def save(folder: Path, state: Mapping[str, Any], position: Position) -> None:
+    """Write a state into ``folder``, whole or not at all; when it is safe on disk, all but the one before go.
 
     Args:
         folder: may be missing.
         state: tensors, numbers, strings, None, and dicts, lists and tuples of them.
-        epoch: from 1.
+        position: of the training.
 
     Raises:
         RunError: it cannot be written.
         TypeError: something else is in the state.
     """
     tensors: dict[str, Tensor] = {}
-    tree = _encoded(state, tensors)
-    new = folder / f".epoch-{epoch}.partial"
-    try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        safetensors.torch.save_file(tensors, new / _TENSORS)
-        write_text(new / _TREE, json.dumps(tree))
-        shutil.rmtree(folder / f"epoch-{epoch}", ignore_errors=True)
-        new.rename(folder / f"epoch-{epoch}")
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror or error}), free space") from error
-    for old in folder.iterdir():
-        if old.name != f"epoch-{epoch}":
-            shutil.rmtree(old, ignore_errors=True)
+    tree = json.dumps(_encoded(state, tensors))
+    _remove_partial(folder)
+    metadata = {_TREE: tree, _CHECKSUM: str(_checksum(tensors, tree))}
+    write_bytes(_place(folder, position), safetensors.torch.save(tensors, metadata))
+    _prune(folder, position)
 
 
-def restore(folder: Path) -> dict[str, Any] | None:
-    """Read the newest state, or return None where there is none.
+def restore(folder: Path) -> Found | None:
+    """Read the newest state that can be read, or return None where there is none; remove newer ones that cannot.
 
     Raises:
-        InputError: it is there and cannot be read.
+        InputError: none of those there can be read.
     """
-    epochs = [int(path.name.removeprefix("epoch-")) for path in folder.glob("epoch-*")]
-    if not epochs:
-        return None
-    newest = folder / f"epoch-{max(epochs)}"
-    try:
-        tensors = safetensors.torch.load_file(newest / _TENSORS)
-        state: dict[str, Any] = _decoded(json.loads((newest / _TREE).read_bytes()), tensors)
-    except Exception as error:
-        raise InputError(f"{newest}: cannot be read ({error}), remove it to train from the beginning") from error
+    damaged: dict[Path, str] = {}
+    for path in reversed(_states(folder)):
+        try:
+            state = _read(path)
+        except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about
+            damaged[path] = f"{path}: cannot be read ({error})"
+            continue
+        for unreadable in damaged:
+            unreadable.unlink(missing_ok=True)
+        return Found(state, Position.of(path), list(damaged.values()))
+    if damaged:
+        raise InputError(f"{next(iter(damaged.values()))}, remove {folder} to train from the beginning")
+    return None
+
+
+def _place(folder: Path, position: Position) -> Path:
+    return folder / f"{position}{_SUFFIX}"
+
+
+def _states(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"epoch-*{_SUFFIX}"), key=lambda path: Position.of(path).order)
+
+
+def _prune(folder: Path, newest: Position) -> None:
+    """Remove what lies further ahead, of a training that was gone back from, and all but the youngest states."""
+    ahead = [path for path in _states(folder) if Position.of(path).order > newest.order]
+    whole = [path for path in _states(folder) if path not in ahead]
+    for path in ahead + whole[:-GENERATIONS]:
+        path.unlink(missing_ok=True)
+
+
+def _remove_partial(folder: Path) -> None:
+    """Remove what a process that was killed in the midst of writing has left."""
+    for path in folder.glob(".epoch-*.partial"):
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+        # Copies, as Windows removes no file that tensors are still mapped to.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
+    if _checksum(tensors, metadata[_TREE]) != int(metadata[_CHECKSUM]):
+        raise ValueError("its checksum is wrong")
+    state: dict[str, Any] = _decoded(json.loads(metadata[_TREE]), tensors)
     return state
+
+
+def _checksum(tensors: Mapping[str, Tensor], tree: str) -> int:
+    """Compute the CRC-32 of all that a state consists of."""
+    found = zlib.crc32(tree.encode())
+    for _, tensor in sorted(tensors.items()):
+        found = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, found)
+    return found
 
 
 def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -73,7 +162,7 @@ def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Mapping):
         return {"dict": [[key, _encoded(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return {type(value).__name__: [_encoded(item, tensors) for item in value]}
+        return {"tuple" if isinstance(value, tuple) else "list": [_encoded(item, tensors) for item in value]}
     if isinstance(value, Plain):
         return value
     raise TypeError(f"a {type(value).__name__} cannot be kept, allowed are tensors, numbers, strings, dicts and lists")

@@ -3,30 +3,33 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event as Flag
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from cxrkit import discovery
+from cxrkit import discovery, guard
 from cxrkit.api import Imbalance, IntArray
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
-from cxrkit.errors import CxrkitError, InputError, RunError, is_out_of_memory
+from cxrkit.errors import CxrkitError, InputError, RunError, StopTraining, is_out_of_memory
 from cxrkit.evaluation.predictions import write
-from cxrkit.plans import Notice, Stage, Step, TrainingPlan
+from cxrkit.guard import MisbehaviourError
+from cxrkit.plans import TRAINING, Notice, Stage, Step, TrainingPlan
 from cxrkit.records import ModelInfo, Timing
-from cxrkit.registry import Registered
 from cxrkit.rundir import RunDirectory, SeedDirectory
 from cxrkit.training import devices, layers, models, predict, shares
 from cxrkit.training.augmentation import Augmentation
-from cxrkit.training.context import Context, ValidationImages
+from cxrkit.training.context import Context, Seen, ValidationImages
 from cxrkit.training.events import Events
 from cxrkit.training.images import preprocessing
 from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, views
+from cxrkit.training.pace import Pace
 from cxrkit.training.predict import EvaluationSet
 from cxrkit.training.state import remove, save_weights
 
@@ -42,6 +45,7 @@ class Job:
         plugins: of the group ``cxrkit.train``.
         fabric: launched.
         events: takes what happens.
+        stop: is set by whoever wants the training to stop.
     """
 
     plan: TrainingPlan
@@ -50,6 +54,7 @@ class Job:
     plugins: Plugins
     fabric: Fabric
     events: Events
+    stop: Flag
 
     @property
     def where(self) -> str:
@@ -72,35 +77,41 @@ class Job:
         return max(1, devices.usable_cores() // self.fabric.world_size)
 
 
-def train(plan: TrainingPlan, events: Events) -> None:
-    """Train, predict and write everything of a training plan.
+def train(plan: TrainingPlan, events: Events, stop: Flag) -> None:
+    """Train, predict and write everything of a training plan, from where an earlier call was interrupted.
+
+    Args:
+        plan: what to do.
+        events: takes what happens.
+        stop: is set by whoever wants the training to stop.
 
     Raises:
+        StopTraining: it was asked to stop.
         InputError: the plan cannot be carried out here, or with these images.
         RunError: the training failed.
     """
     started = time.perf_counter()
     if plan.batch_size < plan.devices.devices:
         raise InputError(f"batch_size: got {plan.batch_size}, must be at least run.devices, {plan.devices.devices}")
-    job = _job(plan, events)
+    job = _job(plan, events, stop)
     events.tell(Stage(name="loading"))
     context = _context(job)
     _fit(job, context)
     if job.fabric.is_global_zero:
         _predict(job, context.model)
         _write_model(job, context)
-        _write_timing(job, context, time.perf_counter() - started)
+        _write_timing(job, context, context.earlier_seconds + time.perf_counter() - started)
         remove(job.folder.last)
 
 
-def _job(plan: TrainingPlan, events: Events) -> Job:
+def _job(plan: TrainingPlan, events: Events, stop: Flag) -> Job:
     fabric = devices.launch(plan.devices)
     events.divert_descriptor()
     events.silent = not fabric.is_global_zero
     run = RunDirectory(Path(plan.run_directory))
     manifest = Manifest.read(run.manifest, {name: Path(root) for name, root in plan.roots.items()})
     plugins = discovery.load("cxrkit.train")
-    return Job(plan, run.task(plan.task).seed(plan.seed), manifest, plugins, fabric, events)
+    return Job(plan, run.task(plan.task).seed(plan.seed), manifest, plugins, fabric, events, stop)
 
 
 def _context(job: Job) -> Context:
@@ -120,6 +131,8 @@ def _context(job: Job) -> Context:
         tell=job.events.tell,
         notify=lambda context, row: _notify(job, context, row),
         trackers=tuple(plan.trackers),
+        pace=Pace(plan.checkpoint_minutes, plan.checkpoint_steps),
+        stop=job.stop,
     )
 
 
@@ -140,11 +153,37 @@ def _model(job: Job) -> nn.Module:
 def _imbalance(job: Job, labels: IntArray) -> Imbalance:
     chosen = job.plan.imbalance
     strategy = job.plugins.imbalance_strategies.get(chosen.name, job.where)
-    with _blaming(strategy):
-        planned = strategy.factory(labels.copy(), len(job.plan.class_names), **chosen.options)
-        if not isinstance(planned, Imbalance):
-            raise TypeError(f"returned {type(planned).__name__}, must return cxrkit.api.Imbalance")
-        return planned
+    with _telling_memory():
+        planned = guard.call(
+            strategy.origin, strategy.factory, labels.copy(), len(job.plan.class_names), **guard.options(chosen.options)
+        )
+    if not isinstance(planned, Imbalance):
+        raise RunError(f"{strategy.origin} returned {type(planned).__name__}, must return cxrkit.api.Imbalance")
+    return _blamed(planned, strategy.origin)
+
+
+def _blamed(planned: Imbalance, origin: str) -> Imbalance:
+    """Let what a strategy's own functions raise later be told as the strategy's, not as the trainer's."""
+    loss, epoch_indices = planned.loss, planned.epoch_indices
+
+    def own_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        assert loss is not None  # noqa: S101 - else nobody is given this
+        try:
+            return loss(logits, labels)
+        except Exception as error:
+            if isinstance(error, CxrkitError) or is_out_of_memory(error):
+                raise
+            raise guard.misbehaviour(origin, error) from error
+
+    def own_indices(epoch: int, rng: np.random.Generator) -> IntArray:
+        assert epoch_indices is not None  # noqa: S101 - as above
+        return guard.call(f"{origin}: epoch_indices", epoch_indices, epoch, rng)
+
+    return replace(
+        planned,
+        loss=None if loss is None else own_loss,
+        epoch_indices=None if epoch_indices is None else own_indices,
+    )
 
 
 def _loader(job: Job, images: EvaluationSet) -> TrainLoader:
@@ -152,13 +191,13 @@ def _loader(job: Job, images: EvaluationSet) -> TrainLoader:
     augmentation = Augmentation(job.plan.augmentation, job.plan.image_size)
     budget = cache_bytes() // job.fabric.world_size
     threads = 1 if workers else job.decoding_threads
-    train_images = TrainImages(images.paths, images.images, augmentation, job.plan.seed, budget, threads)
+    train_images = TrainImages(images.paths, images.images, augmentation, job.plan.seed, budget, threads, images.hashes)
     return TrainLoader(train_images, workers, pin=job.device == "cuda")
 
 
 def _validation(job: Job) -> ValidationImages:
     images = job.set("val")
-    loaded = list(views(images.paths, job.plan.image_size, job.decoding_threads))
+    loaded = list(views(images.paths, job.plan.image_size, job.decoding_threads, images.hashes))
     for path, view in zip(images.paths, loaded, strict=True):
         if isinstance(view, str):
             raise RunError(f"{path}: {view}, it was readable when the manifest was made")
@@ -167,31 +206,26 @@ def _validation(job: Job) -> ValidationImages:
 
 
 def _notify(job: Job, context: Context, row: Mapping[str, float]) -> None:
-    for sentence in job.plugins.tell("cxrkit_epoch_finished", context=context, row=row):
+    for sentence in job.plugins.tell("cxrkit_epoch_finished", context=Seen(context), row=MappingProxyType(dict(row))):
         job.events.tell(Notice(message=sentence))
 
 
 def _fit(job: Job, context: Context) -> None:
     trainer = job.plugins.trainers.get(job.plan.trainer.name, job.where)
-    job.events.tell(Stage(name="training", total=job.plan.epochs * context.steps_per_epoch()))
-    with _blaming(trainer):
-        trainer.factory(context, **job.plan.trainer.options)
+    job.events.tell(Stage(name=TRAINING, total=job.plan.epochs * context.steps_per_epoch()))
+    with _telling_memory():
+        guard.here(trainer.origin, trainer.factory, context, **guard.options(job.plan.trainer.options))
 
 
 @contextmanager
-def _blaming(component: Registered) -> Iterator[None]:
-    """Name the plugin that something unexpected came from; want of memory is no plugin's fault."""
+def _telling_memory() -> Iterator[None]:
+    """Want of memory is no plugin's fault."""
     try:
         yield
-    except CxrkitError:
+    except MisbehaviourError as error:
+        if error.__cause__ is not None and is_out_of_memory(error.__cause__):
+            raise error.__cause__ from None
         raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        raise RunError(
-            f'{component.kind} "{component.name}" of {component.distribution} {component.version} failed '
-            f"({type(error).__name__}: {error})"
-        ) from error
 
 
 def _predict(job: Job, module: nn.Module) -> None:
@@ -199,12 +233,14 @@ def _predict(job: Job, module: nn.Module) -> None:
     for name in job.plan.sets:
         images = job.set(name)
         job.events.tell(Stage(name=f"predicting {name}", total=len(images.images)))
-        loaded = views(images.paths, job.plan.image_size, job.decoding_threads)
+        loaded = views(images.paths, job.plan.image_size, job.decoding_threads, images.hashes)
         results, done = [], 0
         for result in predict.predict(job.fabric, module, images, loaded, len(class_names)):
             results.append(result)
             done += len(result.status)
             job.events.tell(Step(step=done, steps=len(images.images)))
+            if job.stop.is_set():
+                raise StopTraining(f"Stopped while predicting {name}")
         found = predict.predictions(images, results, job.plan.task, class_names, job.plan.positive)
         write(job.folder.predictions(name), found)
 

@@ -106,9 +106,9 @@ class Child:
         output, errors = self.process.communicate(timeout=240)
         return self.process.returncode, [event_adapter.validate_json(line) for line in output.splitlines()], errors
 
-    def kill_after_epoch(self, epoch: int) -> None:
-        """Kill it as soon as an epoch's state is there."""
-        while not (self.folder.last / f"epoch-{epoch}").exists():
+    def kill_after(self, position: str) -> None:
+        """Kill it as soon as the state there has been saved."""
+        while not (self.folder.last / f"{position}.safetensors").exists():
             assert self.process.poll() is None, "it ended before it could be killed"
             time.sleep(0.005)
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -1,4 +1,7 @@
+import pickle
 import re
+import zipfile
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -6,11 +9,12 @@ import torch
 from cxrkit_plugins import models as built_in
 from torch import nn
 
+from cxrkit.discovery import load
 from cxrkit.errors import InputError
 from cxrkit.plans import Chosen
 from cxrkit.records import Preprocessing
 from cxrkit.registry import Registered, Registry
-from cxrkit.training import checkpoints, statedicts
+from cxrkit.training import checkpoints, models, statedicts
 from cxrkit.training.images import preprocessing
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -221,3 +225,79 @@ def test_only_images_that_are_prepared_as_ours_are_supported():
         f"resize 64, cxrkit's is {ours.resize}",
         f"mean [0.5], cxrkit's is {ours.mean}",
     ]
+
+
+# ── Of strangers ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Malicious:
+    """What writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_no_pickle_is_carried_out(tmp_path, zipped):
+    torch.save(
+        {"a": torch.zeros(2), "b": Malicious(tmp_path / "done")},
+        tmp_path / "m.pth",
+        _use_new_zipfile_serialization=zipped,
+    )
+    with pytest.raises(InputError, match="more than tensors"):
+        statedicts.read(tmp_path / "m.pth")
+    (tmp_path / "p.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "done")))
+    with pytest.raises(InputError):
+        statedicts.read(tmp_path / "p.pth")
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_foreign_pickle_is_told_without_a_warning(tmp_path, recwarn):
+    (tmp_path / "a.pth").write_bytes(b"\x80\x07" + pickle.dumps(1)[2:])
+    with pytest.raises(InputError, match=r"a\.pth: "):
+        statedicts.read(tmp_path / "a.pth")
+    assert not recwarn.list
+
+
+def test_a_compressed_file_is_not_inflated(tmp_path):
+    torch.save({"a": torch.zeros(2)}, tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth") as stored, zipfile.ZipFile(tmp_path / "b.pth", "w") as packed:
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name), zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match="is compressed, which PyTorch never does"):
+        statedicts.read(tmp_path / "b.pth")
+
+
+def test_a_size_that_the_file_does_not_hold_is_refused_before_memory_is_taken(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.zeros(77)}, path, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    assert content.count(b"KM") > 1
+    path.write_bytes(content.replace(b"KM", b"\x8a\x06" + (10**10).to_bytes(6, "little")))
+    with pytest.raises(InputError, match=r"claims a size of 10,000,000,000, which is more than the file holds"):
+        statedicts.read(path)
+
+
+def test_memory_that_a_file_asks_for_in_vain_is_told(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    torch.save({"a": torch.zeros(2)}, tmp_path / "a.pth")
+    monkeypatch.setattr(torch, "load", full)
+    with pytest.raises(InputError, match="needs more memory than is free"):
+        statedicts.read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("options", [{"head": "two-layer", "hidden": 10**10}, {"head": "two-layer", "hidden": 10**6}])
+def test_a_network_larger_than_its_weights_is_never_built(tmp_path, options, monkeypatch):
+    registry = load("cxrkit.train").models
+    module = models.build(Chosen(name="resnet18"), 2, registry, "here")
+    torch.save(module.state_dict(), tmp_path / "a.pth")
+    built = []
+    monkeypatch.setattr(checkpoints, "loaded", lambda *_: built.append(1))
+    with pytest.raises(InputError, match="of another architecture"):
+        checkpoints.examine(Chosen(name="resnet18", options=options), tmp_path / "a.pth", ["A", "B"], 32, registry)
+    assert not built

@@ -11,6 +11,7 @@ from cxrkit.records import ModelInfo, Timing
 
 pytestmark = pytest.mark.slow
 SMALL = Chosen(name="shufflenet_v2_x0_5")
+DROPPING = Chosen(name="mobilenet_v3_small")  # draws while it trains
 EVERY_STATE = {"optimizer": "sgd", "scheduler": "cosine", "ema": 0.9, "gradient_clip": 1.0, "learning_rate": 0.01}
 
 
@@ -42,10 +43,11 @@ def test_child_writes_everything_of_a_seed_folder(trained):
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(make_plan, child, trained):
-    values = {"model": SMALL, "trainer": Chosen(name="fabric", options=EVERY_STATE), "epochs": 8}
+    trainer = Chosen(name="fabric", options=EVERY_STATE)
+    values = {"model": DROPPING, "trainer": trainer, "epochs": 8, "checkpoint_steps": 99}
     undisturbed, _ = trained(run="undisturbed", **values)
     plan = make_plan(run="killed", **values)
-    child(plan).kill_after_epoch(3)
+    child(plan).kill_after("epoch-3")
     again = child(plan)
     status, events, errors = again.finish()
     assert status == 0, errors
@@ -56,8 +58,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(make_plan, child
 
 
 def test_worker_processes_change_nothing(trained):
-    alone, _ = trained(run="alone", model=SMALL, devices=DevicePlan(device="cpu", threads=1, workers=0))
-    helped, _ = trained(run="helped", model=SMALL, devices=DevicePlan(device="cpu", threads=1, workers=2))
+    alone, _ = trained(run="alone", model=DROPPING, devices=DevicePlan(device="cpu", threads=1, workers=0))
+    helped, _ = trained(run="helped", model=DROPPING, devices=DevicePlan(device="cpu", threads=1, workers=2))
     assert alone.history.read_bytes() == helped.history.read_bytes()
     assert alone.predictions("test").read_bytes() == helped.predictions("test").read_bytes()
 
@@ -74,15 +76,33 @@ def test_two_processes_train_together(trained):
     assert ModelInfo.read(folder.model_info).seen_shares == pytest.approx([0.5, 0.5])
 
 
-def test_an_image_that_became_unreadable_has_its_reason_as_status(images, trained):
+def test_two_processes_go_on_within_an_epoch(make_plan, child, trained):
+    """Each with its own dropout, and with one moving average whose figures both have a part in."""
+    devices = DevicePlan(device="cpu", devices=2, threads=1, precision="fp32", workers=0)
+    trainer = Chosen(name="fabric", options=EVERY_STATE)
+    values = {"model": DROPPING, "trainer": trainer, "devices": devices, "checkpoint_steps": 1, "batch_size": 6}
+    undisturbed, _ = trained(run="undisturbed", **values)
+    plan = make_plan(run="killed", **values)
+    child(plan).kill_after("epoch-1-step-3")
+    again = child(plan)
+    status, _, errors = again.finish()
+    assert status == 0, errors
+    for path in (undisturbed.history, undisturbed.predictions("test"), undisturbed.model):
+        assert path.read_bytes() == (again.folder.root / path.relative_to(undisturbed.root)).read_bytes()
+
+
+def test_an_image_that_is_gone_since_the_manifest_was_made_stops_the_task_and_what_was_trained_stays(
+    images, make_plan, child
+):
     _, frame = images
     lost = frame.copy()
-    test = lost.index[lost["split"] == "test"]
-    lost.loc[test[0], "image"] = "test/NORMAL/gone.png"
-    folder, _ = trained(frame=lost, model=SMALL, epochs=1)
-    found = predicted(folder)
-    assert found.status[found.images == "test/NORMAL/gone.png"] != "ok"
-    assert (found.status == "ok").sum() == len(test) - 1
+    lost.loc[lost.index[lost["split"] == "test"][0], "image"] = "test/NORMAL/gone.png"
+    running = child(make_plan(frame=lost, model=SMALL, epochs=1))
+    status, events, _ = running.finish()
+    assert status == 1
+    assert "gone.png: is not as it was when the manifest was made (missing file)" in events[-1].message
+    assert not running.folder.predictions("test").exists()
+    assert list(running.folder.last.iterdir())
 
 
 @pytest.fixture
@@ -107,7 +127,10 @@ def strange_plugins(tmp_path):
     ("strategy", "message"),
     [
         ("endless", "epoch 1, step 1 of 3: the loss is"),
-        ("raising", "imbalance strategy \"raising\" of stranger 1.2 failed (KeyError: 'weights')"),
+        (
+            "raising",
+            "(plugin \"strange\" of stranger 1.2, cxrkit_register_imbalance_strategies) failed (KeyError: 'weights')",
+        ),
     ],
 )
 def test_a_failure_is_one_event_and_names_where_it_comes_from(make_plan, child, strange_plugins, strategy, message):
@@ -118,6 +141,8 @@ def test_a_failure_is_one_event_and_names_where_it_comes_from(make_plan, child, 
     assert len(failures) == 1
     assert message in failures[0].message
     assert not running.folder.model.exists()
+    kept = list(running.folder.root.parents[3].glob("cxrkit-error-*.txt"))
+    assert [str(path) in failures[0].message for path in kept] == ([True] if strategy == "raising" else [])
 
 
 def test_wrong_input_is_told_as_such(make_plan, child):
@@ -129,4 +154,4 @@ def test_wrong_input_is_told_as_such(make_plan, child):
         [sys.executable, "-m", "cxrkit.training.child", "fly"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "allowed are train, explain, robustness and checkpoint, each with a PLAN" in done.stdout
+    assert "allowed are train, explain, robustness, tta and checkpoint, each with a PLAN" in done.stdout

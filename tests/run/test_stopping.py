@@ -1,0 +1,122 @@
+"""Ctrl-C once, twice, and SIGTERM, while a child is at work; the real child is killed by tests/faults."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from cxrkit.plans import Notice, Stage
+from cxrkit.run import children
+from cxrkit.run.stopping import stopping, terminable
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes get no signals there")
+
+CHILD = """
+import os, sys, time
+def tell(event, **more):
+    print('{"event": "%s"%s}' % (event, "".join(f', "{key}": "{value}"' for key, value in more.items())), flush=True)
+tell("stage", name=sys.argv[1])
+if sys.argv[2] == "deaf":
+    time.sleep(60)
+assert os.read(0, 100) == b"stop\\n"
+tell("stopped", message="Stopped in epoch 2 after step 3")
+sys.exit(130)
+"""
+
+
+@pytest.fixture
+def carry_out(tmp_path, monkeypatch):
+    """Start a child that needs no torch, in a stage, and do something at its first event; return what was heard."""
+
+    def begin(stage, manner, act, work="train", told=b""):
+        started, heard = [], []
+
+        def start(_work, _plan, log):
+            arguments = [sys.executable, "-c", CHILD, stage, manner]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+            started.append(subprocess.Popen(arguments, start_new_session=True, **pipes))
+            started[0].stdin.write(told)
+            started[0].stdin.flush()
+            return started[0]
+
+        def hear(event):
+            heard.append(event)
+            act(event)
+
+        monkeypatch.setattr(children, "_start", start)
+        with pytest.raises(KeyboardInterrupt) as ended, terminable():
+            children.carry_out(work, tmp_path / "plan.json", tmp_path / "log.txt", hear)
+        assert started[0].poll() is not None
+        return str(ended.value), heard
+
+    return begin
+
+
+def send(number, kind=Stage):
+    return lambda event: signal.raise_signal(number) if isinstance(event, kind) else None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_is_asked_to_save_first(carry_out, number):
+    before = signal.getsignal(number)
+    message, heard = carry_out("training", "obedient", send(number))
+    assert message == "Stopped in epoch 2 after step 3"
+    assert [event.message for event in heard if isinstance(event, Notice)] == [
+        "stopping as soon as the step under way is done and saved; Ctrl-C again stops at once"
+    ]
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_time_it_is_stopped_at_once(carry_out, number):
+    def twice(event):
+        signal.raise_signal(number)
+
+    message, _ = carry_out("training", "deaf", twice)
+    assert message == ""
+
+
+@pytest.mark.parametrize("stage", ["loading", "predicting test"])
+def test_what_has_nothing_to_save_is_stopped_at_once(carry_out, stage):
+    message, heard = carry_out(stage, "deaf", send(signal.SIGINT))
+    assert message == ""
+    assert [event.name for event in heard] == [stage]
+
+
+def test_other_work_is_stopped_at_once(carry_out):
+    message, _ = carry_out("training", "deaf", send(signal.SIGTERM), work="explain")
+    assert message == ""
+
+
+def test_a_child_that_somebody_else_has_stopped_stops_the_run_too(carry_out):
+    """As SIGTERM to every process of a job does."""
+    message, _ = carry_out("training", "obedient", lambda _event: None, told=b"stop\n")
+    assert message == "Stopped in epoch 2 after step 3"
+
+
+def test_signals_that_are_ignored_stay_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping() as stop:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_nothing_is_handled():
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with stopping() as stop:
+            seen.extend([stop.is_set(), signal.getsignal(signal.SIGTERM)])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False, before]
