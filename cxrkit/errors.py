@@ -32,6 +32,13 @@ class RunError(CxrkitError):
     """The input was right and the work failed all the same. Exit status 1."""
 
 
+class StopTraining(BaseException):
+    """The user asked a training to stop, and it does; what is saved is gone on with by the same command.
+
+    No :class:`Exception`, so that nobody takes it for a failure. A trainer lets it pass.
+    """
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory, of the machine or of the device (CUDA, MPS), ran out.
 

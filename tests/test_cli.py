@@ -18,6 +18,7 @@ def boom(tmp_path, monkeypatch):
         source = f"import click\nfrom cxrkit.errors import *\n@click.command()\ndef command():\n    {body}\n"
         (tmp_path / "boom_command.py").write_text(source, encoding="utf-8")
         monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.chdir(tmp_path)
         monkeypatch.delitem(sys.modules, "boom_command", raising=False)
         monkeypatch.setitem(COMMANDS, "boom", ("boom_command", "Fails."))
 
@@ -71,12 +72,33 @@ def test_failed_work_is_status_1(boom):
     assert (result.exit_code, result.stderr) == (1, 'Error: task "a": the loss is not finite\n')
 
 
-def test_the_unforeseen_is_one_sentence_that_says_how_to_see_more(boom):
+def test_the_unforeseen_is_one_sentence_that_names_a_file_with_all_that_a_report_needs(boom, tmp_path):
     boom("raise ValueError('two\\nlines')")
     result = run("boom")
+    [kept] = tmp_path.glob("cxrkit-error-*.txt")
     assert result.exit_code == 1
-    expected = "Error: unexpected ValueError: two lines (a fault of cxrkit or of a plugin, --debug shows where)\n"
-    assert result.stderr == expected
+    assert result.stderr == (
+        f"Error: unexpected ValueError: two lines, a fault of cxrkit or of a plugin; {kept.name} holds what a report "
+        "of it needs, please send it to the project's issue tracker\n"
+    )
+    assert "boom_command.py" in kept.read_text(encoding="utf-8")
+    assert f"cxrkit {cxrkit.__version__}" in kept.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ('raise OSError(28, "No space left", "a.csv")', "a.csv: cannot be written (No space left), free space on "),
+        ("raise MemoryError", "memory ran out, use a smaller batch_size or image_size"),
+        ("import gone_library", "gone_library: cannot be imported (No module named 'gone_library'), cxrkit doctor"),
+    ],
+)
+def test_what_disk_memory_and_installation_refuse_is_expected(boom, tmp_path, body, sentence):
+    boom(body)
+    result = run("boom")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {sentence}")
+    assert not list(tmp_path.glob("cxrkit-error-*"))
 
 
 @pytest.mark.parametrize("arguments", [("--debug", "boom"), ("boom", "--debug")])

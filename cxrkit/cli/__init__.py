@@ -1,14 +1,20 @@
 """The command line: a table of commands, each imported only when it is used, and one place for errors."""
 
 import io
+import shlex
+import signal
 import sys
+import tomllib
 import traceback
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
-from cxrkit.errors import CxrkitError, nearest
+from cxrkit.cli.groups import NearestGroup
+from cxrkit.errors import CxrkitError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cxrkit.cli.run", "Train, evaluate, explain and report what a tasks.toml says."),
@@ -19,7 +25,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plot": ("cxrkit.cli.plot", "Write the figures of run directories for a paper."),
     "evaluate": ("cxrkit.cli.evaluate", "Evaluate saved models on a folder, everything fixed beforehand."),
     "predict": ("cxrkit.cli.predict", "Predict images and DICOM files with saved models."),
+    "monitor": ("cxrkit.cli.monitor", "Watch a model in use: drift, alert rate, errors."),
     "export": ("cxrkit.cli.export", "Write a saved model as .pth or ONNX."),
+    "search": ("cxrkit.cli.search", "Search hyper-parameters, chosen on validation."),
     "data": ("cxrkit.cli.data", "Fetch, check, split and generate image folders."),
     "plugins": ("cxrkit.cli.plugins", "Show what is installed, check a plugin, begin one."),
     "init": ("cxrkit.cli.init", "Write a commented tasks.toml to start from."),
@@ -31,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 INTERRUPTED = 130
 
 
-class _Commands(click.Group):
+class _Commands(NearestGroup):
     """Imports a command when it is used, and turns what goes wrong in it into a sentence and an exit status."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
@@ -42,13 +50,6 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         return _with_debug(command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f'no command "{args[0]}", {nearest(args[0], COMMANDS)}', ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -65,16 +66,32 @@ class _Commands(click.Group):
         except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw becomes a sentence
             if ctx.ensure_object(dict).get("debug"):
                 traceback.print_exc()
-            for sentence in _sentences(error):
+            for sentence in _sentences(error, ctx.ensure_object(dict)):
                 click.echo(f"Error: {sentence}", err=True)
             ctx.exit(error.exit_status if isinstance(error, CxrkitError) else 1)
 
 
-def _sentences(error: Exception) -> list[str]:
-    if isinstance(error, CxrkitError):
-        return str(error).splitlines()
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return [f"unexpected {what} (a fault of cxrkit or of a plugin, --debug shows where)"]
+def _sentences(error: Exception, known: dict[str, Any]) -> list[str]:
+    """Tell what is expected as it is; keep anything else in a file, in the run directory where there is one."""
+    from cxrkit import unforeseen
+
+    sentences = unforeseen.expected(error)
+    if sentences is not None:
+        return sentences
+    folders = [known[name] for name in ("folder",) if name in known] + [Path()]
+    return [unforeseen.told(error, folders, shlex.join(["cxrkit", *sys.argv[1:]]), _configuration(known))]
+
+
+def _configuration(known: dict[str, Any]) -> Any:
+    """Give the configuration as it was checked, else as the files of the command line have it."""
+    if "configuration" in known:
+        return known["configuration"]
+    found = {}
+    for argument in sys.argv[1:]:
+        if argument.endswith(".toml"):
+            with suppress(OSError, ValueError):
+                found[argument] = tomllib.loads(Path(argument).read_text(encoding="utf-8"))
+    return found or None
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -130,4 +147,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a legacy console lacks letters: better a "?" than a crash
             stream.reconfigure(errors="replace")
-    cli()
+    try:
+        cli()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # a second Ctrl-C must not end in a traceback, or another status, any more
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        guard = sys.modules.get("cxrkit.guard")
+        if guard is not None:  # a plugin may have been called
+            guard.leave(leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None))
+        raise

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 
@@ -186,3 +187,78 @@ def test_a_phantom_is_written_and_out_of_range_is_status_two(tmp_path):
     wrong = run("phantom", tmp_path / "q", "--size", "9")
     assert wrong.exit_code == 2
     assert "size: must be 64 to 1024 pixels, got 9" in wrong.stderr
+
+
+PREVIEWED = """
+[run]
+output = "run"
+[data]
+root = "{root}"
+groups = "kermany"
+image_size = 32
+[[task]]
+name = "one"
+model = "resnet18"
+[[task]]
+name = "two"
+model = "resnet18"
+augmentation = {{ random_resized_crop = false, horizontal_flip = 0.0, rotation = 90.0 }}
+"""
+
+
+def preview(*arguments):
+    return run("preview", *arguments)
+
+
+def captions(folder):
+    with (folder / "figures.csv").open(encoding="utf-8", newline="") as file:
+        return {row["figure"]: row for row in csv.DictReader(file)}
+
+
+def test_a_configuration_is_previewed_before_anything_is_trained(source, tmp_path):
+    path = tmp_path / "tasks.toml"
+    path.write_text(PREVIEWED.format(root=source.as_posix()), encoding="utf-8")
+    result = preview(path, "--output", tmp_path / "seen", "--set", "augmentation.contrast=0.25", "--dpi", "72")
+    assert result.exit_code == 0, result.output
+    names = ["data-samples", "classes", "training-augmentation", "training-augmentation-1"]
+    assert result.stdout.splitlines() == [
+        *(str(tmp_path / "seen" / f"{name}.png") for name in names),
+        str(tmp_path / "seen" / "figures.csv"),
+    ]
+    rows = captions(tmp_path / "seen")
+    assert "contrast up or down by up to 25%" in rows["training-augmentation"]["caption"]
+    assert rows["training-augmentation-1"]["caption"].startswith("The augmentation of two: turned by up to 90°")
+    assert "Validation, NORMAL: patient IM-" in rows["data-samples"]["alternative_text"]
+    for name in names:
+        with Image.open(tmp_path / "seen" / f"{name}.png") as image:
+            assert np.asarray(image.convert("L")).std() > 10
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_is_previewed_as_it_is(source, tmp_path):
+    result = preview(source / "test", "--output", tmp_path / "seen", "--dpi", "72")
+    assert result.exit_code == 0, result.output
+    rows = captions(tmp_path / "seen")
+    assert rows["data-samples"]["alternative_text"].startswith("Chest X-rays by set and class. No split, NORMAL: ")
+    assert "No split: NORMAL " in rows["classes"]["alternative_text"]
+    assert "with it the heart to the other side" in rows["training-augmentation"]["caption"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no such folder"),
+        (["tasks.toml"], "tasks.toml: "),
+        (
+            ["tasks.toml", "--groups", "image"],
+            "--groups: is for a folder or CSV file, tasks.toml says it in its [data]",
+        ),
+        (["data", "--set", "a=1"], "--set: is for a TASKS.toml, got data"),
+    ],
+)
+def test_what_cannot_be_previewed_is_one_sentence_and_status_2(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = preview(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
