@@ -1,17 +1,16 @@
 """Load and register plugins, one entry point at a time: what is wrong with one never harms another."""
 
-import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Any, NamedTuple
 
 from pluggy import PluginManager, PluginValidationError
 
-from cxrkit import hookspecs, options
+from cxrkit import guard, hookspecs, options
 from cxrkit.entry_points import Group, Source, found
-from cxrkit.errors import RunError, nearest
+from cxrkit.errors import CxrkitError, RunError, nearest
+from cxrkit.guard import MisbehaviourError
 from cxrkit.registry import Registered, Registry, summary
 
 GROUPS: tuple[Group, ...] = ("cxrkit.train", "cxrkit")
@@ -65,6 +64,7 @@ class Plugins:
         models, imbalance_strategies, trainers, datasets, metric_reporters, report_sections: components by name.
         sources: the plugins in use.
         broken: what was left out.
+        given_up: plugins whose answer to an event was waited for in vain.
     """
 
     models: Registry = field(default_factory=lambda: Registry("model"))
@@ -76,6 +76,7 @@ class Plugins:
     sources: tuple[Source, ...] = ()
     broken: tuple[Broken, ...] = ()
     manager: PluginManager = field(default_factory=_manager)
+    given_up: set[Source] = field(default_factory=set)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -120,24 +121,33 @@ class Plugins:
             arguments: what the hook's specification names.
 
         Returns:
-            A sentence for each plugin that failed, naming it, its distribution and the hook.
+            A sentence for each plugin that failed, naming it, its distribution and the hook. One that was not done in
+            time is not told anything again.
         """
         failures = []
         for source in self.sources:
+            if source in self.given_up or not self.implements(source, hook_name):
+                continue
+            who = f"{source}: {hook_name}"
             try:
-                _call(self.manager, source, hook_name, arguments)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
-                failures.append(f"{source}: {hook_name} failed ({_reason(error)})")
+                guard.call(who, _call, self.manager, source, hook_name, arguments)
+            except CxrkitError as error:
+                failures.append(str(error) if isinstance(error, MisbehaviourError) else f"{who} failed ({error})")
+                if isinstance(error, MisbehaviourError) and error.timed_out:
+                    self.given_up.add(source)
         return failures
 
 
-def load(group: Group, *, strict: bool = False, only: Source | None = None) -> Plugins:
+def load(
+    group: Group, *, strict: bool = False, only: Source | None = None, seconds: float = guard.LOAD_SECONDS
+) -> Plugins:
     """Load the plugins of an entry-point group. Group ``cxrkit.train`` imports torch.
 
     Args:
         group: ``cxrkit.train`` (models, imbalance strategies, trainers, epoch events) or ``cxrkit`` (all else).
         strict: whether a plugin that cannot be used is an error.
         only: load this plugin alone.
+        seconds: in which each plugin must be imported, and in which each of its hooks must say what it offers.
 
     Returns:
         What can be used; what cannot is in ``broken`` and told by ``notices``.
@@ -152,7 +162,7 @@ def load(group: Group, *, strict: bool = False, only: Source | None = None) -> P
         if only not in (None, source):
             continue
         try:
-            components, unusable = _loaded(plugins.manager, source, entry_point)
+            components, unusable = _loaded(plugins.manager, source, entry_point, seconds)
         except _UnusableError as unfit:
             broken.append(_broken(source, str(unfit)))
             continue
@@ -185,19 +195,28 @@ def _registry(plugins: Plugins, kind: str) -> Registry:
     return next(registry for registry in plugins.registries if registry.kind == kind)
 
 
-def _loaded(manager: PluginManager, source: Source, entry_point: EntryPoint) -> tuple[list[Registered], list[str]]:
+def _loaded(
+    manager: PluginManager, source: Source, entry_point: EntryPoint, seconds: float
+) -> tuple[list[Registered], list[str]]:
     """Load, register and ask one plugin; if it cannot be used, nothing of it stays behind."""
-    plugin = None
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not get into --json
-            plugin = entry_point.load()
-            manager.register(plugin, name=_key(source))
-            _check_hooks(manager, plugin, source.group)
-            return _components(manager, source)
-    except (Exception, SystemExit) as error:
+        plugin = _guarded(str(source), entry_point.load, seconds)
+        _guarded(str(source), lambda: manager.register(plugin, name=_key(source)), seconds)  # it looks at all of it
+        _check_hooks(manager, plugin, source.group)
+        return _components(manager, source, seconds)
+    except Exception as error:
         if manager.get_plugin(_key(source)) is not None:
-            manager.unregister(plugin)
+            manager.unregister(name=_key(source))
         raise _UnusableError(_reason(error)) from error
+
+
+def _guarded(who: str, function: Callable[[], Any], seconds: float) -> Any:
+    """Call a plugin and say what it did wrong without its name, which is told anyway."""
+    try:
+        return guard.call(who, function, seconds=seconds)
+    except MisbehaviourError as error:
+        raised = error.__cause__
+        raise _UnusableError(error.what if raised is None else _reason(raised)) from error
 
 
 def _key(source: Source) -> str:
@@ -224,28 +243,33 @@ def _check_hooks(manager: PluginManager, plugin: Any, group: Group) -> None:
             raise _UnusableError(f'{caller.name} belongs in the entry-point group "{HOOKS[caller.name]}"')
 
 
-def _components(manager: PluginManager, source: Source) -> tuple[list[Registered], list[str]]:
+def _components(manager: PluginManager, source: Source, seconds: float) -> tuple[list[Registered], list[str]]:
     components, unusable = [], []
     for hook_name, offer in OFFERS.items():
-        for name, factory in _offered(manager, source, hook_name).items():
+        for name, factory in _offered(manager, source, hook_name, seconds).items():
             wrong = options.fault(factory, offer.arguments) if isinstance(name, str) and name else "needs a name"
             if wrong:
                 unusable.append(f"{offer.kind} {name!r} {wrong}")
             else:
-                components.append(_registered(name, factory, offer.kind, source))
+                components.append(_registered(name, factory, offer.kind, source, hook_name))
     return components, unusable
 
 
-def _offered(manager: PluginManager, source: Source, hook_name: str) -> Mapping[Any, Any]:
+def _offered(manager: PluginManager, source: Source, hook_name: str, seconds: float) -> Mapping[Any, Any]:
     if not _implements(manager, source, hook_name):
         return {}
-    answer = _call(manager, source, hook_name, {})
-    if not isinstance(answer, Mapping):
+
+    def ask() -> Any:
+        answer = _call(manager, source, hook_name, {})
+        return dict(answer) if isinstance(answer, Mapping) else answer  # a copy, as the plugin may change its own
+
+    answer = _guarded(f"{source}: {hook_name}", ask, seconds)
+    if not isinstance(answer, dict):
         raise _UnusableError(f"{hook_name} returned {type(answer).__name__}, must be a mapping of name to function")
     return answer
 
 
-def _registered(name: str, factory: Any, kind: str, source: Source) -> Registered:
+def _registered(name: str, factory: Any, kind: str, source: Source, hook_name: str) -> Registered:
     return Registered(
         name=name,
         kind=kind,
@@ -254,6 +278,7 @@ def _registered(name: str, factory: Any, kind: str, source: Source) -> Registere
         version=source.version,
         summary=summary(factory),
         entry_point=source.entry_point,
+        hook=hook_name,
     )
 
 

@@ -22,6 +22,7 @@ class Registered:
         version: of the distribution.
         summary: first line of the factory's docstring, or nothing.
         entry_point: name of the entry point within the distribution.
+        hook: that offered it.
     """
 
     name: str
@@ -31,6 +32,13 @@ class Registered:
     version: str
     summary: str
     entry_point: str = ""
+    hook: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Name it for messages, with all that helps to find whose fault something is."""
+        of = f'plugin "{self.entry_point}" of {self.distribution} {self.version}'
+        return f'{self.kind} "{self.name}" ({", ".join(filter(None, (of, self.hook)))})'
 
 
 def summary(documented: Any) -> str:

@@ -23,15 +23,19 @@ class Compared:
         task: its name.
         threshold: of its decisions.
         sets: set → its predictions, validation not among them.
+        plain: of test-time augmentation, the task that it is made of.
     """
 
     task: str
     threshold: float
     sets: Mapping[str, Predictions]
+    plain: str | None = None
 
 
 def compare(tasks: Sequence[Compared], table: EvaluationTable, *, seed: int) -> Comparison:
     """Compare each task with the reference, or every pair, on every set that both have.
+
+    Test-time augmentation is compared with its plain task, too, for that is what it is made for.
 
     Args:
         tasks: in the order of the configuration; of a pair without a reference task the earlier one is it.
@@ -58,7 +62,9 @@ def _pairs(tasks: Sequence[Compared], reference: str | None) -> list[tuple[Compa
     if reference is None:
         return [(later, earlier) for row, earlier in enumerate(tasks) for later in tasks[row + 1 :]]
     chosen = next(task for task in tasks if task.task == reference)
-    return [(task, chosen) for task in tasks if task is not chosen]
+    others = {task.task: task for task in tasks if task is not chosen}
+    with_plain = [(task, others[task.plain]) for task in others.values() if task.plain and task.plain in others]
+    return [*((task, chosen) for task in others.values()), *with_plain]
 
 
 def _compare_on(
@@ -120,7 +126,7 @@ def _record(
     task: Compared, reference: Compared, set_name: str, found: Difference, table: EvaluationTable
 ) -> ComparisonRecord:
     low, high = found.interval.low, found.interval.high
-    margin = _margin(found.metric, table)
+    margin = _margin(found.metric, table) if reference.task == table.reference else None
     return ComparisonRecord(
         metric=found.metric,
         set=set_name,
@@ -150,9 +156,7 @@ def _non_inferior(found: Difference, margin: float) -> bool | None:
 
 
 def _margin(metric: str, table: EvaluationTable) -> float | None:
-    """Take the figure's margin; without a stated reference there is nothing to be non-inferior to."""
-    if table.reference is None:
-        return None
+    """Take the figure's margin to the stated reference."""
     return next((margin for figure, margin in table.non_inferiority.items() if figure == metric), None)
 
 

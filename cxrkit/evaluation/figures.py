@@ -1,17 +1,14 @@
 """A task's figures on every set: what the reporters say, operating points, patients, goals, changes, seeds."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from cxrkit import sections
-from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions, ReportSection, Threshold, Unit
+from cxrkit.api import EvaluationSettings, Predictions, ReportSection, Threshold, Unit
 from cxrkit.config.schema import EvaluationTable
-from cxrkit.errors import CxrkitError, RunError
+from cxrkit.errors import RunError
 from cxrkit.evaluation import acceptance, changes, curves, operating, predictions, seeds
+from cxrkit.evaluation.asking import Reporters, as_records
 from cxrkit.evaluation.finished import FinishedTask
 from cxrkit.evaluation.importing import limits
 from cxrkit.evaluation.settling import Settled, as_patients, counts_patients, record
@@ -23,13 +20,11 @@ from cxrkit.records import (
     FigureRecord,
     Metrics,
     OperatingPoint,
-    Record,
     SectionRecord,
     SeedSpread,
     Zone,
     ZoneResult,
 )
-from cxrkit.registry import Registered
 
 MAIN_SET = "test"
 
@@ -40,14 +35,14 @@ class Plan:
 
     Attributes:
         table: ``[evaluation]``.
-        reporters: metric reporters with their options.
+        reporters: metric reporters.
         subgroups: of the manifest.
         restricted: conditions that get the main figures alone.
         seed: of the bootstrap.
     """
 
     table: EvaluationTable
-    reporters: Sequence[tuple[Registered, Mapping[str, Any]]]
+    reporters: Reporters
     subgroups: Subgroups
     restricted: frozenset[str]
     seed: int
@@ -63,9 +58,13 @@ def evaluate_task(task: FinishedTask, settled: Settled, plan: Plan) -> dict[str,
 
     Returns:
         Set → predictions, of the sets that tasks are compared on.
+
+    Raises:
+        RunError: a metric reporter failed, and nobody is to be warned or no figure is left.
     """
     info = task.info
     metrics = Metrics(task=info.task, class_names=info.class_names, positive=info.positive or "")
+    known = len(plan.reporters.missing)
     sets: dict[str, Predictions] = {}
     conditions: dict[str, Predictions] = {}
     for set_name, condition in task.sets():
@@ -78,6 +77,10 @@ def evaluate_task(task: FinishedTask, settled: Settled, plan: Plan) -> dict[str,
         _write_curves(task, found, settled, plan)
         if condition is None and set_name != "val":
             sets[set_name] = found
+    missing = plan.reporters.missing[known:]
+    if missing and not any(record.set in sets for record in metrics.records):
+        raise RunError(f'task "{info.task}": has no figure left, {missing[-1]}')
+    metrics.limits += missing
     metrics.acceptance += acceptance.judge(metrics.records, plan.table.acceptance, list(sets))
     metrics.changes += _changes(sets, conditions, settled.threshold.value, plan)
     metrics.seeds += _spread(task, settled, sets)
@@ -95,7 +98,7 @@ def _add_set(metrics: Metrics, found: Predictions, settled: Settled, plan: Plan)
     _ask_all(metrics, found, _settings(found, settled, settled.threshold, plan), plan)
     level = plan.table.level
     for point in settled.points:
-        figures = _as_records(operating.at(found, point, level), found, level)
+        figures = as_records(operating.at(found, point, level), found, level)
         metrics.operating_points.append(OperatingPoint(set=found.set, threshold=record(point), figures=figures))
     if settled.zone is not None:
         lower, upper = settled.zone
@@ -103,7 +106,7 @@ def _add_set(metrics: Metrics, found: Predictions, settled: Settled, plan: Plan)
             ZoneResult(
                 set=found.set,
                 zone=Zone(lower=record(lower), upper=record(upper)),
-                figures=_as_records(operating.in_zone(found, lower, upper, level), found, level),
+                figures=as_records(operating.in_zone(found, lower, upper, level), found, level),
             )
         )
     if found.set != "val" and found.condition is None and counts_patients(found):
@@ -131,36 +134,17 @@ def _settings(
 
 
 def _ask_all(metrics: Metrics, found: Predictions, settings: EvaluationSettings, plan: Plan) -> None:
-    for reporter, options in plan.reporters:
-        report = _ask(reporter, options, found, settings)
-        metrics.records += _as_records(report.figures, found, settings.level, settings.unit)
+    for records, added in plan.reporters.ask(found, settings):
+        metrics.records += records
         if settings.unit == "image":
-            metrics.sections += [_as_section(section, found.set) for section in report.sections]
-
-
-def _ask(
-    reporter: Registered, options: Mapping[str, Any], found: Predictions, settings: EvaluationSettings
-) -> MetricReport:
-    where = f'metric reporter "{reporter.name}" of {reporter.distribution} on task "{found.task}", set "{found.set}"'
-    try:
-        report = reporter.factory(found, settings, **options)
-    except CxrkitError:
-        raise
-    except Exception as error:
-        raise RunError(f"{where}: {type(error).__name__}: {error}") from error
-    if not isinstance(report, MetricReport):
-        raise RunError(f"{where}: returned {type(report).__name__}, a MetricReport is needed")
-    for section in report.sections:
-        if wrong := sections.fault(section):
-            raise RunError(f"{where}: {wrong}")
-    return report
+            metrics.sections += [_as_section(section, found.set) for section in added]
 
 
 def _add_condition(metrics: Metrics, found: Predictions, threshold: Threshold, plan: Plan) -> None:
     level = plan.table.level
     metrics.confusion.append(_confusion(found, threshold))
     figures = [*operating.ranking(found, level), *operating.at(found, threshold, level)]
-    metrics.records += _as_records(figures, found, level)
+    metrics.records += as_records(figures, found, level)
 
 
 def _confusion(found: Predictions, threshold: Threshold) -> Confusion:
@@ -234,19 +218,6 @@ def _spread(task: FinishedTask, settled: Settled, sets: Mapping[str, Predictions
 # ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _as_records(figures: Sequence[Figure], found: Predictions, level: float, unit: Unit = "image") -> list[Record]:
-    return [
-        Record(
-            **{name: _plain(value) for name, value in asdict(figure).items()},
-            set=found.set,
-            condition=found.condition,
-            unit=unit,
-            level=level,
-        )
-        for figure in figures
-    ]
-
-
 def _as_section(section: ReportSection, set_name: str) -> SectionRecord:
     return SectionRecord(
         set=set_name,
@@ -259,9 +230,3 @@ def _as_section(section: ReportSection, set_name: str) -> SectionRecord:
             for figure in section.figures
         ],
     )
-
-
-def _plain(value: Any) -> Any:
-    """Turn numpy's scalars into Python's, and what is not finite into None: a record never says NaN."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OK = cells.OK
 
 
-def read(
+def read(  # noqa: PLR0913 - each is a choice of its own
     path: Path,
     *,
     task: str,
@@ -36,6 +36,7 @@ def read(
     class_names: Sequence[str] | None = None,
     positive: str | None = None,
     labels: "DataFrame | LabelFile | None" = None,
+    labels_needed: bool = True,
 ) -> Predictions:
     """Read the predictions of one task on one set.
 
@@ -52,6 +53,7 @@ def read(
         positive: the class that is detected; by default PNEUMONIA, or the only class that has a column.
         labels: of the set, where they stand apart: the manifest's rows with columns ``image``, ``label`` and
             ``patient``, or a file of labels. What the predictions lack of it becomes an image without a result.
+        labels_needed: whether every image must have a label; else one without has the label -1.
 
     Returns:
         The predictions; ``scale`` says what the file gives. Where it has several, ``p_<CLASS>`` goes before ``score``
@@ -76,7 +78,7 @@ def read(
         positive=classes.positive,
         images=cells.text(sheet.columns["image"]),
         patients=cells.patients(sheet, needed=apart is None or apart.patients is None),
-        labels=read_labels(sheet, classes, needed=apart is None),
+        labels=read_labels(sheet, classes, needed=labels_needed and apart is None),
         status=status,
         probabilities=cells.figures(sheet, scale, classes, has_result),
         logits=cells.logits(sheet, classes, has_result) if scale == "probability" else None,

@@ -71,7 +71,7 @@ def settle(task: FinishedTask, rules: Rules, members: Sequence[TaskInfo]) -> Set
     Args:
         task: with its predictions.
         rules: how thresholds are chosen.
-        members: of an ensemble, as they were settled; else empty.
+        members: of an ensemble or of test-time augmentation, as they were settled; else empty.
 
     Raises:
         InputError: a threshold cannot be chosen.
@@ -154,11 +154,13 @@ def _of_seed(task: FinishedTask, seed: int) -> Predictions | None:
 
 def _prior(task: FinishedTask, members: Sequence[TaskInfo]) -> PriorShift | None:
     """Find how the training changed the class shares; None where it did not, or where that is not known."""
-    shift = _of_members(task.info, members) if task.info.kind == "ensemble" else _of_trainings(task)
+    shift = _of_members(task.info, members) if task.info.members else _of_trainings(task)
     return None if shift is None or np.allclose(shift.seen, shift.natural, atol=SAME_SHARES) else shift
 
 
 def _of_members(info: TaskInfo, members: Sequence[TaskInfo]) -> PriorShift | None:
+    if info.kind == "tta":  # the same networks
+        return next((_shift(one.prior) for one in members if one.prior is not None), None)
     if info.ensemble is None:
         return None
     combined = ensembles.prior_of(members, info.ensemble.weights, info.ensemble.method)

@@ -75,6 +75,22 @@ def test_holm_adjusts_the_primary_figure_on_test_alone(simulate):
     assert all(record.p_adjusted is None for record in result.records if record.exploratory)
 
 
+def test_test_time_augmentation_is_compared_with_its_plain_task_beside_the_reference(simulate):
+    table = EvaluationTable(resamples=100, reference="a", non_inferiority={"roc_auc": 0.1})
+    plain = {"b": None, "views": "b", "c": None, "a-views": "a", "alone": "gone"}
+    tasks = [
+        Compared(task, 0.5, {"test": simulate(seed, task=task)}, plain.get(task))
+        for seed, task in enumerate(["a", *plain])
+    ]
+    family = [record for record in compare(tasks, table, seed=0).records if not record.exploratory]
+    assert [(record.task, record.reference) for record in family] == [
+        *((task, "a") for task in plain),
+        ("views", "b"),
+    ]
+    assert [record.margin for record in family] == [0.1] * 5 + [None]
+    assert all(record.p_adjusted >= record.p_value for record in family)
+
+
 def test_with_a_reference_the_others_are_compared_with_it_alone(simulate):
     found = [simulate(seed, task=task) for seed, task in enumerate("abc")]
     result = compared(*found, table=EvaluationTable(resamples=100, reference="b"))

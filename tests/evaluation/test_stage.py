@@ -220,7 +220,9 @@ def test_a_strangers_reporter_adds_figures_and_its_failure_names_it(run_of, simu
     run = run_of(simulate())
     evaluated(run, "a", threshold=fixed, reporters=[reporter(own, "own")])
     assert figure(run, "own").value is None
-    with pytest.raises(RunError, match='metric reporter "b" of some-distribution on task "a", set "test": ZeroDiv'):
+    with pytest.raises(
+        RunError, match=r'metric reporter "b" \(.* of some-distribution 1.0\) on .*, set "test" failed \(ZeroDiv'
+    ):
         evaluated(run, "a", threshold=fixed, reporters=[reporter(broken, "b")])
     with pytest.raises(RunError, match="returned list, a MetricReport is needed"):
         evaluated(run, "a", threshold=fixed, reporters=[reporter(listed, "b")])

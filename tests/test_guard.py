@@ -1,0 +1,189 @@
+"""A stranger's code is called, given up where it must be, named, and leaves the process as it was."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxrkit import discovery, guard
+from cxrkit.api import FinishedRun, Predictions
+from cxrkit.errors import InputError, StopTraining
+from cxrkit.guard import MisbehaviourError
+
+
+class Odd(BaseException):
+    pass
+
+
+def raising(error):
+    def function():
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize("how", [guard.call, guard.here])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no\nluck"), "the plugin failed (ValueError: no luck)"),
+        (SystemExit(3), "the plugin called sys.exit(3)"),
+        (SystemExit(), "the plugin called sys.exit()"),
+        (KeyboardInterrupt(), "the plugin failed (KeyboardInterrupt)"),
+        (Odd("x"), "the plugin failed (Odd: x)"),
+    ],
+)
+def test_whatever_is_raised_is_told_in_a_sentence(how, error, told):
+    with pytest.raises(MisbehaviourError) as raised:
+        how("the plugin", raising(error))
+    assert str(raised.value) == told
+    assert raised.value.__cause__ is error
+
+
+@pytest.mark.parametrize("how", [guard.call, guard.here])
+@pytest.mark.parametrize("error", [InputError("weights: no such file"), StopTraining("saved")])
+def test_what_is_meant_for_the_user_passes(how, error):
+    with pytest.raises(type(error)) as raised:
+        how("the plugin", raising(error))
+    assert raised.value is error
+
+
+def test_a_call_that_does_not_end_is_given_up_and_the_next_one_is_made():
+    ends = threading.Event()
+    with pytest.raises(MisbehaviourError, match=r"not done after 0\.05 seconds .*\[run\] plugin_minutes") as raised:
+        guard.call("the plugin", ends.wait, seconds=0.05)
+    assert raised.value.timed_out
+    assert guard.call("the plugin", lambda: 7) == 7
+    ends.set()
+
+
+def test_the_calls_of_one_thread_follow_each_other():
+    threads = {guard.call("the plugin", threading.current_thread) for _ in range(3)}
+    assert len(threads) == 1
+    assert threads != {threading.current_thread()}
+    assert guard.call("one", lambda: guard.call("within", lambda: 7)) == 7
+
+
+@pytest.mark.parametrize("how", [guard.call, guard.here])
+def test_what_a_plugin_changes_for_everybody_is_put_back(how, tmp_path, capfd):
+    def change():
+        sys.stdout.write("printed\n")
+        os.write(1, b"written\n")
+        os.chdir(tmp_path)
+        random.seed(1)
+        np.random.seed(1)  # noqa: NPY002 - what is tested
+        warnings.simplefilter("error")
+        sys.stdout.close()
+        sys.stderr.close()
+        sys.stdout = None
+
+    folder, filters, streams = Path.cwd(), list(warnings.filters), (sys.stdout, sys.stderr)
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002 - what is tested
+    how("the plugin", change)
+    assert (Path.cwd(), list(warnings.filters), (sys.stdout, sys.stderr)) == (folder, filters, streams)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002 - what is tested
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert "printed" in told.err
+    assert "written" in told.err
+
+
+def test_arguments_cannot_be_written_to_and_stay_as_they_are():
+    given = Predictions(
+        "a", "test", None, ("n", "p"), "p", *(np.array(["x"]),) * 2, np.array([1]), np.array(["ok"]), np.eye(2)[1:]
+    )
+    seen = guard.read_only(given)
+    with pytest.raises(ValueError, match="read-only"):
+        seen.probabilities[0] = 0
+    assert np.shares_memory(seen.probabilities, given.probabilities)
+    given.probabilities[0] = 0.5
+    options = {"weights": [1, 2]}
+    guard.options(options)["weights"].append(3)
+    assert options == {"weights": [1, 2]}
+
+
+IMPORTED = """
+    import time
+    {first}
+    import cxrkit
+
+    @cxrkit.hookimpl
+    def cxrkit_run_finished(run):
+        {hook}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("time.sleep(600)", "was not done after 0.2 seconds"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("raise SystemExit(4)", "SystemExit: 4"),
+        ("class Odd(BaseException): pass\n    raise Odd('oh')", "Odd: oh"),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_is_left_out_and_named(install, first, told):
+    module = f"acme_bad_{sum(map(ord, first))}"  # one that hangs keeps its name's lock
+    install("acme-bad", IMPORTED.format(first=first, hook="pass"), module=module)
+    install("acme-good", IMPORTED.format(first="", hook="pass"), entry_point="good")
+    plugins = discovery.load("cxrkit", seconds=5 if "sleep" not in first else 0.2)
+    (broken,) = [one for one in plugins.broken if one.distribution == "acme-bad"]
+    assert str(broken) == 'plugin "extra" of acme-bad 1.2'
+    assert told in broken.reason
+    assert "good" in [source.entry_point for source in plugins.sources]
+
+
+def test_a_tracker_that_hangs_is_named_and_not_told_again(install):
+    install("acme-slow", IMPORTED.format(first="", hook="time.sleep(600)"))
+    plugins = discovery.load("cxrkit")
+    run = FinishedRun(Path(), (), {})
+    try:
+        guard.limit_calls(0.2)
+        (told,) = plugins.tell("cxrkit_run_finished", run=run)
+    finally:
+        guard.limit_calls(guard.CALL_SECONDS)
+    assert told.startswith('plugin "extra" of acme-slow 1.2: cxrkit_run_finished was not done after 0.2 seconds')
+    assert plugins.tell("cxrkit_run_finished", run=run) == []
+
+
+LEAVING = """
+import sys, threading, time
+from cxrkit import cli, guard
+def linger():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+guard.call("the plugin", linger)
+guard.GRACE = 0.1
+sys.argv = ["cxrkit", "--version"]
+cli.main()
+"""
+
+
+def test_a_thread_that_a_plugin_left_does_not_keep_the_command_from_ending():
+    done = subprocess.run([sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("cxrkit ")
+
+
+def test_a_file_of_the_working_folder_takes_no_modules_place(tmp_path):
+    (tmp_path / "click.py").write_text("raise SystemExit('shadowed')\n", encoding="utf-8")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "cxr_neighbour.py").write_text("", encoding="utf-8")
+    command = [*guard.python_module("cxrkit"), "--version"]
+    found = os.environ | {"PYTHONPATH": str(tmp_path / "here")}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=found, check=False)
+    assert done.stdout.startswith("cxrkit ")
+    bare = [sys.executable, "-m", "cxrkit", "--version"]
+    assert "shadowed" in subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    kept = [sys.executable, "-P", "-c", "import cxr_neighbour"]  # a plugin found through PYTHONPATH still is
+    assert subprocess.run(kept, cwd=tmp_path, env=found, check=False).returncode == 0
+
+
+def test_the_time_is_given_in_words():
+    told = "was not done after 10 minutes and was given up ([run] plugin_minutes sets the limit)"
+    assert guard._too_long(600) == told
