@@ -27,26 +27,35 @@ def problems(document: Mapping[str, Any]) -> list[Problem]:
         *(problem for index, task in _tasks(document) for problem in _predictions(task, index, document)),
         *(problem for index, task in _tasks(document) for problem in _columns(task, index)),
         *(problem for index, task in _tasks(document) for problem in _labels(task, index)),
-        *(problem for index, task in _tasks(document) for problem in _probability(task, index, document)),
+        *(problem for index, task in _tasks(document) for problem in _probability(task, ("task", index), document)),
+        *(problem for index, one in _views(document) for problem in _judging(one, index, document)),
         *(problem for index, one in _ensembles(document) for problem in _members(one, index, document)),
         *_robust_tasks(document),
         *_margins(document),
+        *_searched_task(document),
     ]
 
 
 def names(document: Mapping[str, Any]) -> list[str]:
     """List the names of the tasks that have one."""
-    return [task["name"] for _, task in _tasks(document) if isinstance(task.get("name"), str)]
+    return _names(_tasks(document))
+
+
+def _names(tables: Iterator[tuple[int, Mapping[str, Any]]]) -> list[str]:
+    return [table["name"] for _, table in tables if isinstance(table.get("name"), str)]
 
 
 def _evaluated(document: Mapping[str, Any]) -> list[str]:
-    """List the names of the tasks and ensembles that have one."""
-    ensembles = [one["name"] for _, one in _ensembles(document) if isinstance(one.get("name"), str)]
-    return names(document) + ensembles
+    """List the names of the tasks, ``[[tta]]`` and ensembles that have one."""
+    return names(document) + _names(_views(document)) + _names(_ensembles(document))
 
 
 def _tasks(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     yield from _array(document, "task")
+
+
+def _views(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    yield from _array(document, "tta")
 
 
 def _ensembles(document: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -149,24 +158,36 @@ def _labels(task: Mapping[str, Any], index: int) -> Iterator[Problem]:
                 yield ("task", index, "labels", name), f"has no predictions of its own, {nearest(str(name), files)}"
 
 
-def _probability(task: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
+def _probability(task: Mapping[str, Any], at: KeyPath, document: Mapping[str, Any]) -> Iterator[Problem]:
     """Check what a fixed threshold of a model can be; a vendor's score has a range of its own."""
     own = "threshold" in task
     table = task.get("threshold", document.get("threshold"))
     value = table.get("value") if isinstance(table, Mapping) else None
-    if "model" in task and isinstance(value, int | float) and not 0 <= value <= 1:
-        at: KeyPath = ("task", index, "threshold", "value") if own else ("threshold", "value")
-        yield at, f"must be a probability from 0 to 1, got {found(value)}"
+    if "predictions" not in task and isinstance(value, int | float) and not 0 <= value <= 1:
+        place: KeyPath = (*at, "threshold", "value") if own else ("threshold", "value")
+        yield place, f"must be a probability from 0 to 1, got {found(value)}"
+
+
+def _judging(tta: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that a ``[[tta]]`` is of a task that has a model."""
+    yield from _probability(tta, ("tta", index), document)
+    tasks = {task.get("name"): task for _, task in _tasks(document)}
+    name = tta.get("task")
+    if isinstance(name, str) and name not in tasks:
+        yield ("tta", index, "task"), f'unknown task "{name}", {nearest(name, names(document))}'
+    elif isinstance(name, str) and "predictions" in tasks[name]:
+        yield ("tta", index, "task"), f'"{name}" brings predictions, only a task with a model can judge further views'
 
 
 def _members(ensemble: Mapping[str, Any], index: int, document: Mapping[str, Any]) -> Iterator[Problem]:
     members = ensemble.get("members")
     if not isinstance(members, list):
         return
-    tasks = {task.get("name"): task for _, task in _tasks(document)}
+    tasks = {table.get("name"): table for tables in (_tasks, _views) for _, table in tables(document)}
+    known = names(document) + _names(_views(document))
     for place, member in enumerate(members):
         if isinstance(member, str) and member not in tasks:
-            yield ("ensemble", index, "members", place), f'unknown task "{member}", {nearest(member, names(document))}'
+            yield ("ensemble", index, "members", place), f'unknown task "{member}", {nearest(member, known)}'
         elif isinstance(member, str):
             for column in ("score", "decision"):
                 if _gives(tasks[member], column):
@@ -200,3 +221,11 @@ def _margins(document: Mapping[str, Any]) -> Iterator[Problem]:
     table = document.get("evaluation")
     if isinstance(table, Mapping) and table.get("non_inferiority") and "reference" not in table:
         yield ("evaluation", "non_inferiority"), "is to a task, so it needs evaluation.reference"
+
+
+def _searched_task(document: Mapping[str, Any]) -> Iterator[Problem]:
+    table = document.get("search")
+    task = table.get("task") if isinstance(table, Mapping) else None
+    trained = [one["name"] for _, one in _tasks(document) if "model" in one and isinstance(one.get("name"), str)]
+    if isinstance(task, str) and task not in trained:
+        yield ("search", "task"), f'no task with a model is named "{task}", {nearest(task, trained)}'

@@ -163,3 +163,20 @@ class AugmentationTable(Table):
     elastic: Annotated[float, Field(ge=0)] = Field(0, description="Displacement in pixels (alpha).")
     contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0, description="Share, up or down, at most.")
     brightness: Annotated[float, Field(ge=0, lt=1)] = Field(0, description="Share, up or down, at most.")
+
+
+class ViewAugmentationTable(AugmentationTable):
+    """``augmentation`` of ``[[tta]]``: what further views of an image undergo; small changes and no flip by default."""
+
+    random_resized_crop: Crop = Field(False, description="false: only resized and cropped at the centre.")
+    horizontal_flip: Fraction = Field(0, description="Probability. A flip moves the heart to the right side.")
+    rotation: Annotated[float, Field(ge=0, le=180)] = Field(5, description="Degrees either way, at most.")
+    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="Share of the size, in or out, at most.")
+    contrast: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="Share, up or down, at most.")
+    brightness: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="Share, up or down, at most.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "ViewAugmentationTable":
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError("must change the image, got a table that leaves every view as the plain one")
+        return self

@@ -1,6 +1,6 @@
 """From a ``tasks.toml`` and what the command line changes to a checked configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from cxrkit.config.merging import merged_task
 from cxrkit.config.origin import NAMED, KeyPath, Origin, label, with_selectors
 from cxrkit.config.problems import found, sentences
 from cxrkit.config.reading import apply_set, parsed, read_toml
-from cxrkit.config.schema import LATER, Configuration, TaskTable
+from cxrkit.config.schema import Configuration, TaskTable
+from cxrkit.config.search import spelled_out_space
 from cxrkit.errors import InputError, nearest
 
 Problems = list[tuple[KeyPath, str]]
@@ -31,8 +32,9 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), text
     Raises:
         InputError: the file cannot be read, or something in it or in ``sets`` is wrong; all problems at once.
     """
-    document = read_toml(path) if text is None else parsed(text, path)
+    document = _spelled_out(read_toml(path) if text is None else parsed(text, path))
     origin, wrong_sets = _apply_sets(document, Origin(str(path)), sets)
+    document = _spelled_out(document)
     merged = _merge_defaults(document, origin)
     problems = merged.problems + consistency.problems(merged.document)
     configuration, invalid = _validated(merged.document)
@@ -41,6 +43,13 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), text
     if wrong_sets or told or configuration is None:
         raise InputError(*dict.fromkeys([*wrong_sets, *told]))
     return configuration.coming_from(merged.origin)
+
+
+def _spelled_out(document: dict[str, Any]) -> dict[str, Any]:
+    search = document.get("search")
+    if not isinstance(search, dict) or "space" not in search:
+        return document
+    return document | {"search": search | {"space": spelled_out_space(search["space"])}}
 
 
 def _apply_sets(document: dict[str, Any], origin: Origin, sets: Sequence[str]) -> tuple[Origin, list[str]]:
@@ -62,8 +71,8 @@ class _Merged:
 
 
 def _merge_defaults(document: dict[str, Any], origin: Origin) -> _Merged:
-    """Merge, and take out what is wrong by itself so that the rest can be checked: later keys, wrong defaults."""
-    problems: Problems = list(_later(document))
+    """Merge, and take out what is wrong by itself so that the rest can be checked: wrong defaults."""
+    problems: Problems = []
     defaults = document.pop("defaults", {})
     if not isinstance(defaults, Mapping):
         problems.append((("defaults",), f"must be a table, got {found(defaults)}"))
@@ -86,16 +95,6 @@ def _merge_task(defaults: Mapping[str, Any], task: Any, index: int, inherited: d
     return merged
 
 
-def _later(document: dict[str, Any]) -> Iterator[tuple[KeyPath, str]]:
-    for dotted, feature in LATER.items():
-        *parents, key = dotted.split(".")
-        table: Any = document
-        for parent in parents:
-            table = table.get(parent) if isinstance(table, dict) else None
-        if isinstance(table, dict) and table.pop(key, None) is not None:
-            yield (*parents, key), f"a later release brings {feature}, leave the key out until then"
-
-
 def _validated(document: dict[str, Any]) -> tuple[Configuration | None, Problems]:
     if isinstance(document.get("task"), Mapping):
         document = {**document, "task": []}  # told by the consistency checks
@@ -107,7 +106,7 @@ def _validated(document: dict[str, Any]) -> tuple[Configuration | None, Problems
 
 
 def _labelled(path: KeyPath, document: Mapping[str, Any]) -> KeyPath:
-    """Put a task's or an ensemble's label in the place of its index."""
+    """Put the label of a task, a ``[[tta]]`` or an ensemble in the place of its index."""
     if len(path) > 1 and path[0] in NAMED and isinstance(path[1], int):
         tables = document.get(str(path[0]))
         if isinstance(tables, list):

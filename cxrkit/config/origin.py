@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KeyPath = tuple[str | int, ...]
-NAMED = ("task", "ensemble")  # arrays whose tables are called by their names
+NAMED = ("task", "tta", "ensemble")  # arrays whose tables are called by their names
 SELECTORS = ("use", "rule")  # keys that decide what the rest of their table means
 
 

@@ -34,6 +34,7 @@ def located_report(report: ReportTable, folder: Path) -> ReportTable:
         update={
             "templates": None if report.templates is None else _seen_from(folder, report.templates),
             "logo": None if report.logo is None else _seen_from(folder, report.logo),
+            "pseudonym_key": None if report.pseudonym_key is None else _seen_from(folder, report.pseudonym_key),
             "sections": tuple(_located_use(section, folder) for section in report.sections),
         }
     )

@@ -115,7 +115,8 @@ def _known_keys(root: type[BaseModel], place: tuple[str | int, ...]) -> list[str
     for part in place[:-1]:
         named = [model for model in models if part == f"<{model.__name__}>"]
         if not isinstance(part, int):
-            models = named or [inner for model in models for inner in _inner_models(model, part)]
+            inner = [inner for model in models for inner in _inner_models(model, part)]
+            models = named or inner or models  # the last where the part is a key of the user's own
     merged_before = ["defaults"] if len(place) == 1 else []
     return [field.alias or name for model in models for name, field in model.model_fields.items()] + merged_before
 

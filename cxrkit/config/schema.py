@@ -13,12 +13,13 @@ from cxrkit.config.images import (
     NamedRule,
     RegexRule,
     ValidationTable,
+    ViewAugmentationTable,
 )
 from cxrkit.config.origin import Origin
+from cxrkit.config.search import SearchTable
 from cxrkit.formats import USUAL, Format
 
 __all__ = [
-    "LATER",
     "AugmentationTable",
     "CamMethod",
     "ColumnRule",
@@ -35,10 +36,13 @@ __all__ = [
     "ReportTable",
     "RobustnessTable",
     "RunTable",
+    "SearchTable",
     "TaskTable",
     "ThresholdTable",
+    "TtaTable",
     "Use",
     "ValidationTable",
+    "ViewAugmentationTable",
 ]
 
 CamMethod = Literal[
@@ -62,7 +66,16 @@ class RunTable(Table):
         "auto", description="Processes that decode images; 0 is none."
     )
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = Field("auto", description="CPU threads of the network.")
+    plugin_minutes: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="That one call of a plugin may take, trainers apart (time_limit of a task)."
+    )
     trackers: Array[str] = Field((), description="Trackers that figures and reports are sent to, e.g. mlflow.")
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="From one saved state of a training to the next within an epoch."
+    )
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Optimiser steps in place of minutes, whatever saving costs."
+    )
 
 
 class ReferTable(Table):
@@ -153,11 +166,25 @@ class TaskTable(Table):
         return self
 
 
+class TtaTable(Table):
+    """``[[tta]]``: a trained task that judges each image by several views of it, as a model of its own."""
+
+    name: str
+    task: str = Field(description="Name of a task with a model.")
+    views: int = Field(8, ge=2, le=64, description="Of each image: the plain one, all others augmented.")
+    augmentation: ViewAugmentationTable = Field(
+        ViewAugmentationTable(), description="What all views but the plain one undergo."
+    )
+    threshold: ThresholdTable | None = Field(None, description="In place of its task's.")
+
+    _usable_as_folder = field_validator("name")(valid_name)
+
+
 class EnsembleTable(Table):
     """``[[ensemble]]``: several tasks as one, from their predictions alone."""
 
     name: str
-    members: Array[str] = Field(min_length=2, description="Names of tasks.")
+    members: Array[str] = Field(min_length=2, description="Names of tasks and of [[tta]].")
     method: Literal["mean", "logit-mean", "validation-weighted"] = Field(
         "logit-mean", description="mean: of the probabilities; validation-weighted: by what is best on validation."
     )
@@ -230,6 +257,13 @@ class ReportTable(Table):
         None, min_length=1, description="Folder of templates that take the place of cxrkit's own."
     )
     sections: Array[Component] = Field((), description="Report section plugins.")
+    pseudonyms: bool = Field(False, description="Patients and images under pseudonyms, by a keyed hash.")
+    pseudonym_key: str | None = Field(
+        None, min_length=1, description="File of the key, shared by runs; a run has its own by default."
+    )
+    samples: int = Field(
+        4, ge=0, le=12, description="Images shown of each set and class; 0: none, nor views under augmentation."
+    )
 
 
 class Configuration(Table):
@@ -239,12 +273,14 @@ class Configuration(Table):
     data: DataTable | None = None
     augmentation: AugmentationTable = AugmentationTable()
     task: Array[TaskTable] = Field(min_length=1)
+    tta: Array[TtaTable] = ()
     ensemble: Array[EnsembleTable] = ()
     threshold: ThresholdTable = ThresholdTable()
     evaluation: EvaluationTable = EvaluationTable()
     explain: ExplainTable = ExplainTable()
     robustness: RobustnessTable | None = None
     report: ReportTable = ReportTable()
+    search: SearchTable | None = None
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @property
@@ -254,8 +290,10 @@ class Configuration(Table):
 
     @property
     def thresholds(self) -> dict[str, ThresholdTable]:
-        """How the threshold of each task and ensemble is chosen."""
-        own = {task.name: task.threshold for task in self.task} | {one.name: one.threshold for one in self.ensemble}
+        """How the threshold of each task, ``[[tta]]`` and ensemble is chosen."""
+        own = {task.name: task.threshold for task in self.task}
+        own |= {one.name: one.threshold or own.get(one.task) for one in self.tta}
+        own |= {one.name: one.threshold for one in self.ensemble}
         return {name: threshold or self.threshold for name, threshold in own.items()}
 
     def coming_from(self, origin: Origin) -> "Configuration":
@@ -263,9 +301,3 @@ class Configuration(Table):
         copy = self.model_copy()
         copy._origin = origin  # noqa: SLF001 - a copy of its own
         return copy
-
-
-LATER: dict[str, str] = {
-    "report.pseudonyms": "pseudonyms",
-}
-"""Keys of the design whose feature does not exist yet: an error that says so."""

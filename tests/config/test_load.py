@@ -3,7 +3,7 @@ import re
 import pytest
 
 from cxrkit import config
-from cxrkit.config.schema import LATER, Configuration
+from cxrkit.config.schema import Configuration
 from cxrkit.errors import InputError
 
 WHOLE = """
@@ -84,11 +84,10 @@ institution = "A hospital"
 logo = "logo.png"
 intended_use = "Second reading of children's radiographs"
 templates = "house"
+pseudonyms = true
+pseudonym_key = "shared.key"
 sections = ["cohort-note", { use = "letter", file = "letter.txt" }]
 """
-PLACES = {
-    "report.pseudonyms": "pseudonyms = true",
-}
 
 
 def test_every_table_of_the_file_is_read(load):
@@ -115,17 +114,6 @@ def test_every_table_of_the_file_is_read(load):
 def test_a_configuration_survives_its_own_json(load):
     configuration = load(WHOLE)
     assert Configuration.model_validate(configuration.model_dump(mode="json")) == configuration
-
-
-@pytest.mark.parametrize("key", LATER)
-def test_a_key_of_a_later_release_says_so_and_hides_nothing_else(problems, key):
-    table = key.partition(".")[0]
-    text = WHOLE.replace(f"[{table}]\n", f"[{table}]\n{PLACES[key]}\n") if "." in key else f"{WHOLE}\n{PLACES[key]}\n"
-    told = problems(text.replace("seed = 0", "seed = -1"))
-    assert told == [
-        f"tasks.toml: {key}: a later release brings {LATER[key]}, leave the key out until then",
-        "tasks.toml: run.seed: must be at least 0, got -1",
-    ]
 
 
 def test_a_small_file_gets_defaults(load, small):

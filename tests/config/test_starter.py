@@ -24,6 +24,7 @@ def test_the_settings_in_comments_load_too(load):
     assert [task.name for task in configuration.task] == ["scratch", "transfer", "vendor"]
     assert configuration.evaluation.prevalence == 0.1
     assert configuration.evaluation.non_inferiority == {"roc_auc": 0.02}
+    assert (configuration.tta[0].task, configuration.tta[0].views) == ("transfer", 8)
     assert configuration.ensemble[0].members == ("scratch", "transfer")
     assert configuration.threshold.refer is not None
     assert configuration.robustness is not None
