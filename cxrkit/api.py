@@ -106,6 +106,8 @@ class TrainingContext(Protocol):
         train_size: images that one epoch visits, over all devices together.
         trackers: names of ``run.trackers``; what sends figures elsewhere does so only where its own is among them.
         selected_epoch: set by the trainer: the epoch (from 1) whose weights the model has at the end; None if unknown.
+        checkpoint_due: whether a trainer that can should call :meth:`save` now, after :meth:`step_finished`: the time
+            has come, or the user wants to stop. The same in every process.
     """
 
     fabric: "Fabric"
@@ -119,13 +121,20 @@ class TrainingContext(Protocol):
     train_size: int
     trackers: tuple[str, ...]
     selected_epoch: int | None
+    checkpoint_due: bool
 
     def steps_per_epoch(self) -> int:
         """Count the optimiser steps of one epoch."""
         ...
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield this device's augmented batches of an epoch (from 1), the same whenever it is asked again."""
+        """Yield this device's augmented batches of an epoch (from 1), the same whenever it is asked again.
+
+        The epoch within which the state was saved goes on after the step that was saved.
+
+        Raises:
+            cxrkit.errors.StopTraining: the user asked for it, and the trainer did not save after the last step.
+        """
         ...
 
     def step_finished(self, loss: "Tensor") -> None:
@@ -141,7 +150,12 @@ class TrainingContext(Protocol):
         ...
 
     def validate(self, model: "nn.Module") -> dict[str, float]:
-        """Compute the validation figures of ``model`` in fp32: ``val_loss``, ``val_roc_auc``, ``val_accuracy``, …."""
+        """Compute the validation figures of ``model`` in fp32: ``val_loss``, ``val_roc_auc``, ``val_accuracy``, ….
+
+        Raises:
+            cxrkit.errors.StopTraining: the user asked for it. A trainer that saves within epochs does so and lets it
+                pass, so that the epoch's steps are not lost.
+        """
         ...
 
     def epoch_finished(self, row: Mapping[str, float]) -> None:
@@ -149,7 +163,15 @@ class TrainingContext(Protocol):
         ...
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep what going on after this epoch needs: tensors, numbers, strings, and dicts and lists of them."""
+        """Keep what going on needs: tensors, numbers, strings, and dicts and lists of them.
+
+        Called after :meth:`epoch_finished`, or after a step where ``checkpoint_due`` says so. The step, the losses of
+        the epoch and the states of Python's, NumPy's and torch's generators are kept with it. After an epoch nothing is
+        written where that would take too much of the time.
+
+        Raises:
+            cxrkit.errors.StopTraining: the user asked for it; the state is saved.
+        """
         ...
 
     def restore(self) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from packaging.requirements import Requirement
 
-from cxrkit import discovery, printing
+from cxrkit import discovery, guard, printing
 from cxrkit.environment import cpu_count, memory_bytes, processor, requirements
 
 GIB = 1 << 30
@@ -140,7 +140,7 @@ def _plugins(broken: list[str], name: str) -> Iterator[Check]:
 
 def _probed(module: str) -> dict[str, Any]:
     """Run a probe in a process of its own, so that a crash in a library is a line and not the end."""
-    command = [sys.executable, "-m", module]
+    command = guard.python_module(module)
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=PATIENCE)  # noqa: PLW1510 - a failure is told
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

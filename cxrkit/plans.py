@@ -48,6 +48,8 @@ class TrainingPlan(Document):
     devices: DevicePlan
     sets: list[str]  # val, test and external names
     trackers: list[str] = Field(default_factory=list)
+    checkpoint_minutes: float = 5.0  # between two saved states within an epoch
+    checkpoint_steps: int | None = None  # in place of minutes
 
 
 class ExplainedModel(BaseModel):
@@ -89,6 +91,20 @@ class RobustnessPlan(Document):
     devices: DevicePlan
 
 
+class ViewsPlan(Document):
+    """``tasks/<name>/plan.json`` of test-time augmentation: sets of images in several views, by each seed of a task."""
+
+    run_directory: str
+    roots: dict[str, str]
+    name: str  # of the model that this makes: the folder of its predictions
+    models: list[ExplainedModel]  # one for each seed of its task
+    sets: list[str]
+    views: int  # of each image, the plain one among them
+    augmentation: AugmentationTable
+    seed: int  # of the run; with image and number of the view it fixes the random choices
+    devices: DevicePlan
+
+
 class CheckpointPlan(Document):
     """``tasks/<task>/plan.json`` of a saved model: the sets to predict with it."""
 
@@ -103,6 +119,13 @@ class CheckpointPlan(Document):
     preprocessing: Preprocessing
     sets: list[str]
     devices: DevicePlan
+
+
+STOP = b"stop\n"
+"""What the main process writes to a training's standard input, so that it saves its state and ends."""
+
+TRAINING = "training"
+"""The stage in which it can."""
 
 
 class Stage(BaseModel):
@@ -147,12 +170,28 @@ class Failed(BaseModel):
     input_error: bool = False  # the user's input was wrong: exit status 2
 
 
+class Calling(BaseModel):
+    """Whose code runs now, so that a sudden end of the child has a name; None: the core's own again."""
+
+    event: Literal["calling"] = "calling"
+    who: str | None
+
+
+class Stopped(BaseModel):
+    """The child ends because it was asked to; the message says how much of its work is kept."""
+
+    event: Literal["stopped"] = "stopped"
+    message: str
+
+
 class Finished(BaseModel):
     """The child has written everything."""
 
     event: Literal["finished"] = "finished"
 
 
-Event = Annotated[Stage | Step | EpochRow | Notice | Failed | Finished, Field(discriminator="event")]
+Event = Annotated[
+    Stage | Step | EpochRow | Notice | Calling | Failed | Stopped | Finished, Field(discriminator="event")
+]
 event_adapter: TypeAdapter[Event] = TypeAdapter(Event)
 """Reads a line of the child's standard output."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = [
     "errors",
+    "bounded",
     "files",
     "formats",
     "api",
@@ -27,6 +28,8 @@ ORDER = [
     "heterogeneity",
     "multiplicity",
     "hookspecs",
+    "unchanged",
+    "guard",
     "options",
     "registry",
     "entry_points",
@@ -34,7 +37,9 @@ ORDER = [
     "overlay_colours",
     "records",
     "rundir",
+    "locking",
     "environment",
+    "unforeseen",
     "printing",
     "pdf_probe",
     "doctor",
@@ -43,6 +48,7 @@ ORDER = [
     "data",
     "evaluation",
     "report",
+    "monitoring",
     "scaffold",
     "training",
     "testing",
@@ -232,3 +238,8 @@ def test_reporting_predictions_imports_no_torch(prediction_files, tmp_path):
     run_without_torch("report", *prediction_files, "--output", output, "--format", "html", "--format", "txt")
     assert list(output.rglob("report.html"))
     assert list(output.rglob("comparison_report.txt"))
+
+
+def test_monitoring_imports_no_torch(prediction_files, tmp_path):
+    run_without_torch("monitor", *prediction_files, "--sigma", "9", "--psi", "9", "--ks", "2", "--output", tmp_path)
+    assert (tmp_path / "monitoring.html").is_file()

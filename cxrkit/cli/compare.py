@@ -4,6 +4,9 @@ from pathlib import Path
 
 import click
 
+from cxrkit.cli.pseudonym_options import of_pseudonyms
+from cxrkit.cli.writing import results_of, taking, wait_option
+
 NAME = "comparison_report.txt"
 
 
@@ -14,19 +17,26 @@ NAME = "comparison_report.txt"
     type=click.Path(path_type=Path, dir_okay=False),
     help=f"File of the whole comparison; RUN/report/{NAME} for one run, else ./{NAME}.",
 )
-def command(*, runs: tuple[Path, ...], output: Path | None) -> None:
+@of_pseudonyms
+@wait_option
+def command(
+    *, runs: tuple[Path, ...], output: Path | None, wait: bool, pseudonyms: bool | None, pseudonym_key: Path | None
+) -> None:
     """Compare the tasks of one or more finished runs: a table here, everything in comparison_report.txt."""
     from rich.console import Console
 
     from cxrkit.files import write_text
+    from cxrkit.report import pseudonyms as names
     from cxrkit.report.compose import compose
     from cxrkit.report.formats import terminal, text
     from cxrkit.report.inputs import open_runs
     from cxrkit.report.reading import read
 
-    opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True))
-    results = read(opened)
-    path = output or (opened[0].report / NAME if len(opened) == 1 else Path(NAME))
-    write_text(path, text.render(compose(results)))
+    names.check_key(pseudonym_key)
+    with taking(wait=wait) as take:
+        path = output or results_of(runs, None, Path(), take) / NAME
+        opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True), take)
+        results = read(opened, names.of_runs(opened, pseudonyms, pseudonym_key))
+        write_text(path, text.render(compose(results)))
     terminal.show(results, Console(highlight=False))
     click.echo(path)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxrkit.cli.groups import NearestGroup
+from cxrkit.cli.writing import say, taking, wait_option
+
 if TYPE_CHECKING:
     from cxrkit.config.schema import DataTable
     from cxrkit.data.download import Downloaded
@@ -23,7 +26,7 @@ _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_defau
 _source = click.argument("source", type=click.Path(path_type=Path))
 
 
-@click.group(context_settings=_HELP)
+@click.group(cls=NearestGroup, context_settings=_HELP)
 def command() -> None:
     """Fetch, check, split and generate image folders."""
 
@@ -32,7 +35,8 @@ def command() -> None:
 @click.argument("source", default="kaggle", metavar="[SOURCE]")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="New or empty folder.")
 @click.option("--sha256", metavar="HEX", help="Of the archive; checked before anything is extracted.")
-def download(source: str, output: Path, sha256: str | None) -> None:
+@wait_option
+def download(source: str, output: Path, sha256: str | None, wait: bool) -> None:
     """Fetch chest X-rays into DIR: checked, extracted safely, counted.
 
     SOURCE is kaggle (the default: "Chest X-Ray Images (Pneumonia)", through kagglehub) or kaggle:OWNER/NAME; mendeley
@@ -43,10 +47,11 @@ def download(source: str, output: Path, sha256: str | None) -> None:
     """
     from cxrkit import discovery
     from cxrkit.data.download import download as fetched_to
+    from cxrkit.data.download import fetching_alone
     from cxrkit.data.origins import origin_of
 
     origin = origin_of(source, sha256)
-    with _watch() as watch:
+    with fetching_alone(output, wait=wait, say=say), _watch() as watch:
         outcome = fetched_to(origin, output, discovery.load("cxrkit").datasets, watch)
     _tell(outcome, output)
 
@@ -97,6 +102,54 @@ def check(source: Path, groups: str | None, dataset: str | None, as_json: bool) 
         click.echo(found.model_dump_json(indent=1, by_alias=True))
     else:
         show(found, Console(highlight=False))
+
+
+@command.command()
+@click.argument("source", metavar="TASKS.toml|DIR|FILE.csv", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("cxrkit-preview"), show_default=True
+)
+@click.option("--set", "sets", metavar="key=value", multiple=True, help="Overrides a key of TASKS.toml; repeatable.")
+@_groups
+@_dataset
+@click.option("--dpi", type=click.IntRange(72, 1200), default=200, show_default=True, help="Pixels per inch.")
+@wait_option
+def preview(
+    *,
+    source: Path,
+    output: Path,
+    sets: tuple[str, ...],
+    groups: str | None,
+    dataset: str | None,
+    dpi: int,
+    wait: bool,
+) -> None:
+    """Show what SOURCE looks like before anything is trained: sample images, classes by split, augmentation.
+
+    Of a TASKS.toml its own splits and every distinct [augmentation] are shown, as the trainings would see the images;
+    of a folder or CSV file the images as they are split now, and the augmentation that is used by default. Writes PNG
+    files into --output, and figures.csv with their captions and alternative texts.
+    """
+    from cxrkit.errors import InputError
+    from cxrkit.run import data_preview
+
+    is_configuration = source.suffix.lower() == ".toml"
+    given = [name for name, value in (("--groups", groups), ("--dataset", dataset)) if value is not None]
+    if is_configuration and given:
+        raise InputError(f"{given[0]}: is for a folder or CSV file, {source} says it in its [data]")
+    if sets and not is_configuration:
+        raise InputError(f"--set: is for a TASKS.toml, got {source}")
+    with _progress("Reading") as progress:
+        looked = (
+            data_preview.of_tasks(source, sets, progress)
+            if is_configuration
+            else data_preview.of_images(_table(source, groups, dataset), progress)
+        )
+    with taking(wait=wait) as take:
+        take(output)
+        written = data_preview.write(looked, output, dpi=dpi)
+    for path in written:
+        click.echo(path)
 
 
 @command.command()

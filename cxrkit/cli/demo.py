@@ -4,13 +4,16 @@ from pathlib import Path
 
 import click
 
+from cxrkit.cli.writing import wait_option
+
 
 @click.command()
 @click.argument("directory", required=False, default="cxrkit-demo", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--seed", default=0, show_default=True, help="Of the generated radiographs and of the trainings.")
+@wait_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.pass_context
-def command(context: click.Context, *, directory: Path, seed: int, quiet: bool) -> None:
+def command(context: click.Context, *, directory: Path, seed: int, wait: bool, quiet: bool) -> None:
     """Generate radiographs, train three models that differ in imbalance strategy, and write the report.
 
     Takes about two minutes on two CPU cores and downloads nothing. DIRECTORY keeps the images, the tasks.toml that is
@@ -20,4 +23,4 @@ def command(context: click.Context, *, directory: Path, seed: int, quiet: bool) 
     from cxrkit.run import demo
 
     path = demo.prepare(directory, seed=seed)
-    context.invoke(run, path=path, quiet=quiet)
+    context.invoke(run, path=path, wait=wait, quiet=quiet)

@@ -6,6 +6,8 @@ from typing import Any
 import click
 
 from cxrkit.cli.model_options import of_saved_models
+from cxrkit.cli.pseudonym_options import of_pseudonyms
+from cxrkit.cli.writing import taking
 from cxrkit.formats import FORMATS, USUAL, Format
 
 
@@ -54,6 +56,7 @@ from cxrkit.formats import FORMATS, USUAL, Format
     help="Folder of templates that take the place of cxrkit's own in the report.",
 )
 @click.option("--logo", type=click.Path(path_type=Path), metavar="FILE", help="PNG, JPEG or SVG for the report's head.")
+@of_pseudonyms
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
 def command(
@@ -76,11 +79,14 @@ def command(
 
     request = Request(classes=_listed(classes), subgroups=_listed(subgroups), formats=formats or USUAL, **others)
     shown = display(standard_error(), quiet=quiet or as_json)
-    with shown.work("reading the images") as work:
-        evaluation = checkpoints.prepare(request, advance=work.advance)
-    for notice in (*evaluation.study.notices, *evaluation.notices):
-        shown.warn(notice)
-    outcome = checkpoints.execute(evaluation, shown)
+    with taking() as take:
+        if not request.output.is_file():
+            take(request.output)
+        with shown.work("reading the images") as work:
+            evaluation = checkpoints.prepare(request, advance=work.advance)
+        for notice in (*evaluation.study.notices, *evaluation.notices):
+            shown.warn(notice)
+        outcome = checkpoints.execute(evaluation, shown)
     if as_json:
         click.echo(outcome.to_json())
     elif outcome.reports:

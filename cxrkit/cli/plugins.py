@@ -10,6 +10,7 @@ import click
 
 from cxrkit import discovery, options
 from cxrkit.cli import plugins_check, plugins_new
+from cxrkit.cli.groups import NearestGroup
 from cxrkit.discovery import Broken
 from cxrkit.entry_points import Group, Source
 from cxrkit.registry import Registered, families
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=NearestGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Show what is installed, check whether it keeps its promises, begin a plugin of one's own."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cxrkit.cli.model_options import of_saved_models
+from cxrkit.cli.writing import taking
 
 if TYPE_CHECKING:
     from cxrkit.data.listing import Found
@@ -84,9 +85,12 @@ def command(  # noqa: PLR0913 - one parameter for each option
     )
     shown = display(standard_error(), quiet=quiet or as_json)
     request = predicting.Request(asked, paths, cam=None if no_cam else cam, anonymous=anonymous_names, watch=watch)
-    session = predicting.prepare(request)
-    _warn(session, shown)
-    table = _watched(session, shown) if watch else _predicted(session, shown)
+    with taking() as take:
+        if not output.is_file():
+            take(output)
+        session = predicting.prepare(request)
+        _warn(session, shown)
+        table = _watched(session, shown) if watch else _predicted(session, shown)
     click.echo(predicting.document(session).model_dump_json(indent=1) if as_json else table)
     if not watch and predicting.unreadable(session.images).total() == len(session.images):
         raise click.exceptions.Exit(1)
@@ -119,10 +123,10 @@ def _predicted(session: "Session", shown: "Display") -> Path:
 
 
 def _watched(session: "Session", shown: "Display") -> Path:
-    from cxrkit.run import answer_files, arrivals, predicting
+    from cxrkit.run import answer_files, arrivals, predicting, stopping
 
     table = predicting.write(session)
-    with arrivals.stopping() as stop:
+    with stopping.stopping() as stop:
 
         def handle(found: "Sequence[Found]") -> None:
             for image in predicting.predict(session, found, lambda _done, _total: None):

@@ -1,11 +1,14 @@
 """``cxrkit report``: the report of finished runs, or of anyone's predictions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxrkit.cli.pseudonym_options import of_pseudonyms
+from cxrkit.cli.writing import results_of, taking, wait_option
 from cxrkit.errors import InputError
 from cxrkit.formats import FORMATS, USUAL, Format
 
@@ -65,6 +68,8 @@ DEFAULT_OUTPUT = Path("cxrkit-report")
     metavar="NAME=THEIRS",
     help="What the file of labels calls image, study, label or patient; repeatable.",
 )
+@wait_option
+@of_pseudonyms
 @click.option("--join", type=click.Choice(("image", "study")), help="What labels are joined by; image by default.")
 def command(
     *,
@@ -73,6 +78,9 @@ def command(
     formats: tuple[Format, ...],
     templates: Path | None,
     logo: Path | None,
+    wait: bool,
+    pseudonyms: bool | None,
+    pseudonym_key: Path | None,
     **of_predictions: Any,
 ) -> None:
     """Write the report of one or more finished runs, or of prediction files (one model each).
@@ -80,22 +88,29 @@ def command(
     A prediction file has the columns image, label and p_CLASS (for two classes the positive one's is enough), and
     patient where there is one. In place of p_CLASS it may have score, a number that only ranks, or decision, a class
     or 0 and 1; the report then says what cannot be told. What the files become, a run directory, is kept in the
-    report's folder as run/.
+    report's folder as run/; with --pseudonyms beside it as DIR-run, since it holds the names.
     """
     from cxrkit.report import house as houses
+    from cxrkit.report import pseudonyms as names
     from cxrkit.report import write
     from cxrkit.report.inputs import are_predictions, from_predictions, open_runs
 
     houses.check(templates, logo, lambda key: f"--{key}")
-    if are_predictions(inputs):
-        folder = output or DEFAULT_OUTPUT
-        runs = [from_predictions(inputs, folder / "run", _reading(**of_predictions), warn=_warn)]
-    else:
-        _refuse(**of_predictions)
-        runs = open_runs(inputs, _warn)
-        folder = output or (runs[0].report if len(runs) == 1 else DEFAULT_OUTPUT)
-    house = houses.of_runs(runs, templates, logo, _warn)
-    written, warnings = write(runs, folder, formats or USUAL, strict_pdf=set(formats) == {"pdf"}, house=house)
+    names.check_key(pseudonym_key)
+    with taking(wait=wait) as take:
+        if are_predictions(inputs):
+            folder = output or DEFAULT_OUTPUT
+            kept = folder.absolute().with_name(f"{folder.absolute().name}-run") if pseudonyms else folder / "run"
+            for each in (folder, kept):
+                take(each)
+            runs = [from_predictions(inputs, kept, _reading(**of_predictions), warn=_warn)]
+        else:
+            _refuse(**of_predictions)
+            folder = results_of(inputs, output, DEFAULT_OUTPUT, take)
+            runs = open_runs(inputs, _warn, take)
+        house = houses.of_runs(runs, templates, logo, _warn)
+        house = replace(house, names=names.of_runs(runs, pseudonyms, pseudonym_key))
+        written, warnings = write(runs, folder, formats or USUAL, strict_pdf=set(formats) == {"pdf"}, house=house)
     for warning in warnings:
         _warn(warning)
     for path in written:
@@ -106,14 +121,14 @@ def _reading(*, columns: Sequence[str], label_columns: Sequence[str], join: "Joi
     from cxrkit.report.inputs import Reading
 
     return Reading(
-        columns=_mapping("--column", columns),
-        label_columns=_mapping("--label-column", label_columns),
+        columns=mapping("--column", columns),
+        label_columns=mapping("--label-column", label_columns),
         join=join or "image",
         **others,
     )
 
 
-def _mapping(option: str, texts: Sequence[str]) -> dict[str, str]:
+def mapping(option: str, texts: Sequence[str]) -> dict[str, str]:
     """Read ``image=sop_uid`` and its like."""
     pairs = [[part.strip() for part in text.split("=", 1)] for text in texts]
     wrong = [text for text, pair in zip(texts, pairs, strict=True) if len(pair) < 2 or not all(pair)]  # noqa: PLR2004 - a pair

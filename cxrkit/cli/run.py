@@ -1,11 +1,14 @@
 """``cxrkit run``: everything."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from cxrkit.cli.writing import remember, taking, wait_option
 
 if TYPE_CHECKING:
     from cxrkit.run.progress import Display
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("path", metavar="TASKS.toml", type=click.Path(path_type=Path))
+@click.argument("path", metavar="[TASKS.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--task", "only", multiple=True, metavar="NAME", help="Carry out this task alone; repeatable.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key of the file; repeatable.")
 @click.option(
@@ -22,17 +25,26 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Move what the tasks left earlier aside and begin again.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the plan and the data, train nothing.")
 @click.option("--strict", is_flag=True, help="A plugin that fails to load is an error.")
+@click.option(
+    "--verify",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="In place of TASKS.toml: train what this run directory says again and compare the files' bytes.",
+)
+@wait_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
 def command(  # noqa: PLR0913 - one parameter for each option
     *,
-    path: Path,
+    path: Path | None,
     only: tuple[str, ...],
     sets: tuple[str, ...],
     output: Path | None,
     fresh: bool,
     dry_run: bool,
     strict: bool,
+    verify: Path | None,
+    wait: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -40,20 +52,77 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     The same command goes on where an interrupted run stopped, and does only what is left.
     """
+    if verify is not None:
+        _refuse_beside_verify(path, sets=sets, fresh=fresh, dry_run=dry_run)
+        with stoppable(), taking(wait=wait) as take:
+            _verify(verify, only, output, take, quiet=quiet, as_json=as_json)
+        return
+    if path is None:
+        raise click.UsageError("TASKS.toml: missing, give the file that says what to run, or --verify RUN")
     from cxrkit.run import dryrun
     from cxrkit.run.progress import display, standard_error
     from cxrkit.run.study import Request, prepare
 
     shown = display(standard_error(), quiet=quiet or as_json)
     request = Request(path, sets, only, output, fresh=fresh, strict=strict)
-    with shown.work("reading the images") as work:
-        study = prepare(request, advance=work.advance)
-    for notice in study.notices:
-        shown.warn(notice)
-    if dry_run:
-        click.echo(json.dumps(dryrun.summary(study), indent=1) if as_json else dryrun.text(study), nl=as_json)
-        return
-    carry_out(study, shown, fresh=fresh, as_json=as_json)
+    with stoppable(), taking(wait=wait) as take:
+        with shown.work("reading the images") as work:
+            study = prepare(request, advance=work.advance, take=None if dry_run else take)
+        for notice in study.notices:
+            shown.warn(notice)
+        if dry_run:
+            click.echo(json.dumps(dryrun.summary(study), indent=1) if as_json else dryrun.text(study), nl=as_json)
+            return
+        carry_out(study, shown, fresh=fresh, as_json=as_json)
+
+
+def _refuse_beside_verify(path: Path | None, *, sets: tuple[str, ...], fresh: bool, dry_run: bool) -> None:
+    given = {"TASKS.toml": path is not None, "--set": bool(sets), "--fresh": fresh, "--dry-run": dry_run}
+    wrong = [name for name, is_given in given.items() if is_given]
+    if wrong:
+        raise click.UsageError(
+            f"--verify: got {' and '.join(wrong)} beside it, allowed are --task, --output, --wait, --quiet and --json, "
+            "as the run directory says the rest"
+        )
+
+
+def _verify(
+    run: Path, only: tuple[str, ...], output: Path | None, take: Callable[[Path], None], *, quiet: bool, as_json: bool
+) -> None:
+    """Train again, compare and tell.
+
+    Raises:
+        click.exceptions.Exit: something is not the same.
+    """
+    from cxrkit.run.progress import display, standard_error
+    from cxrkit.run.verifying import sentences, verify
+
+    if output is not None:
+        take(output)
+    found = verify(run, display(standard_error(), quiet=quiet or as_json), only=only, output=output)
+    click.echo(found.to_json() if as_json else "\n".join(sentences(found)))
+    if not found.is_same:
+        raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Say how to go on when Ctrl-C or SIGTERM stops what is done meanwhile.
+
+    Raises:
+        click.exceptions.Exit: it was stopped.
+    """
+    from cxrkit.cli import INTERRUPTED
+    from cxrkit.run.stopping import be_deaf, terminable
+
+    with terminable():
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            be_deaf()
+            kept = str(stop) or "Interrupted, what is finished is kept"
+            click.echo(f"{kept}: the same command goes on from there.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def carry_out(
@@ -62,16 +131,12 @@ def carry_out(
     """Carry out a study and tell the outcome: the report's path, or JSON.
 
     Raises:
-        click.exceptions.Exit: a task failed, or it was interrupted.
+        click.exceptions.Exit: a task failed.
     """
-    from cxrkit.cli import INTERRUPTED
     from cxrkit.run.execute import execute
 
-    try:
-        outcome = execute(study, shown, fresh=fresh, begin=begin)
-    except KeyboardInterrupt:
-        click.echo("Interrupted, the same command goes on after the last finished epoch.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    remember(configuration=study.written.model_dump(mode="json", by_alias=True))
+    outcome = execute(study, shown, fresh=fresh, begin=begin)
     if as_json:
         click.echo(outcome.to_json())
     elif outcome.reports:

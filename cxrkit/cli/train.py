@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from cxrkit.cli.writing import taking, wait_option
+
 SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
 
 
@@ -56,10 +58,13 @@ SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
 )
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any other key of a tasks.toml; repeatable.")
 @click.option("--fresh", is_flag=True, help="Move what is in the output aside and begin again.")
+@wait_option
 @click.option("--dry-run", is_flag=True, help="Check everything, show the TOML, the plan and the data; write nothing.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the report's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON on standard output.")
-def command(*, seeds: tuple[int, ...], fresh: bool, dry_run: bool, quiet: bool, as_json: bool, **others: Any) -> None:
+def command(
+    *, seeds: tuple[int, ...], fresh: bool, wait: bool, dry_run: bool, quiet: bool, as_json: bool, **others: Any
+) -> None:
     """Train, evaluate, explain and report one model.
 
     The tasks.toml that says all of it is written into the output folder; cxrkit run takes it from there. The same
@@ -72,13 +77,14 @@ def command(*, seeds: tuple[int, ...], fresh: bool, dry_run: bool, quiet: bool, 
 
     request = Request(seeds=seeds or (0,), fresh=fresh, **others)
     shown = display(standard_error(), quiet=quiet or as_json)
-    with shown.work("reading the images") as work:
-        one = prepare(request, advance=work.advance)
-    for notice in (*one.study.notices, *one.notices):
-        shown.warn(notice)
-    if dry_run and as_json:
-        click.echo(json.dumps(dryrun.summary(one.study), indent=1))
-    elif dry_run:
-        click.echo(f"{one.path} would say:\n\n{one.text}\n{dryrun.text(one.study)}", nl=False)
-    else:
-        run.carry_out(one.study, shown, fresh=fresh, as_json=as_json, begin=one.write)
+    with run.stoppable(), taking(wait=wait) as take:
+        with shown.work("reading the images") as work:
+            one = prepare(request, advance=work.advance, take=None if dry_run else take)
+        for notice in (*one.study.notices, *one.notices):
+            shown.warn(notice)
+        if dry_run and as_json:
+            click.echo(json.dumps(dryrun.summary(one.study), indent=1))
+        elif dry_run:
+            click.echo(f"{one.path} would say:\n\n{one.text}\n{dryrun.text(one.study)}", nl=False)
+        else:
+            run.carry_out(one.study, shown, fresh=fresh, as_json=as_json, begin=one.write)

@@ -35,9 +35,26 @@ from cxrkit.records.images import (
     Shared,
 )
 from cxrkit.records.maps import CamAgreement, CamChecks, CamEntry, CamIndex, Explanations, RandomisationStep
+from cxrkit.records.monitoring import (
+    MonitoredImages,
+    Monitoring,
+    MonitoringAlarm,
+    MonitoringKind,
+    MonitoringRecord,
+    MonitoringRule,
+    MonitoringRuleName,
+)
 from cxrkit.records.predicted import Answer, InZone, PredictedImage, PredictedImages, PredictingModel, ThresholdOrigin
 from cxrkit.records.report import ReportDocument, ReportFiles
 from cxrkit.records.run import DataSummary, Environment, RunInfo
+from cxrkit.records.search import SearchInfo, SearchStanding, TrialRecord
+from cxrkit.records.shown import (
+    AugmentationPreview,
+    AugmentationPreviews,
+    PreviewedImage,
+    SampleImage,
+    SampleImages,
+)
 from cxrkit.records.tasks import (
     EnsembleRecord,
     LayerInfo,
@@ -49,11 +66,14 @@ from cxrkit.records.tasks import (
     TaskState,
     TemperatureRecord,
     Timing,
+    TtaRecord,
 )
 
 __all__ = [
     "AcceptanceRecord",
     "Answer",
+    "AugmentationPreview",
+    "AugmentationPreviews",
     "Baseline",
     "BaselineName",
     "CamAgreement",
@@ -82,6 +102,13 @@ __all__ = [
     "LayerInfo",
     "Metrics",
     "ModelInfo",
+    "MonitoredImages",
+    "Monitoring",
+    "MonitoringAlarm",
+    "MonitoringKind",
+    "MonitoringRecord",
+    "MonitoringRule",
+    "MonitoringRuleName",
     "NearDuplicate",
     "NearDuplicateCount",
     "NearDuplicates",
@@ -91,6 +118,7 @@ __all__ = [
     "PredictedImages",
     "PredictingModel",
     "Preprocessing",
+    "PreviewedImage",
     "PriorRecord",
     "RandomisationStep",
     "Record",
@@ -98,6 +126,10 @@ __all__ = [
     "ReportFiles",
     "Robustness",
     "RunInfo",
+    "SampleImage",
+    "SampleImages",
+    "SearchInfo",
+    "SearchStanding",
     "SectionRecord",
     "SeedSpread",
     "Shared",
@@ -108,6 +140,8 @@ __all__ = [
     "ThresholdOrigin",
     "ThresholdRecord",
     "Timing",
+    "TrialRecord",
+    "TtaRecord",
     "Zone",
     "ZoneResult",
 ]

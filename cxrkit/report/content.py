@@ -169,6 +169,42 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A small picture among others: ``picture`` is a JPEG, ``caption`` stands below it, ``alt`` says what is seen."""
+
+    picture: bytes
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class TileRow:
+    """Small pictures that belong together, with what they have in common."""
+
+    title: str
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Rows of small pictures.
+
+    Attributes:
+        name: unique within the report, for links and files.
+        rows: from the first to the last.
+        caption: what is shown.
+        reading: what to look for.
+        alt: what is seen in all of them.
+    """
+
+    name: str
+    rows: tuple[TileRow, ...]
+    caption: str
+    reading: str
+    alt: str
+
+
+@dataclass(frozen=True)
 class FlowBox:
     """A box of the flow diagram."""
 
@@ -310,7 +346,19 @@ class Explorer:
 
 
 Block: TypeAlias = (
-    Text | Heading | Bullets | Terms | Table | Matrices | Plots | Pictures | Flow | ColourBar | Gallery | Explorer
+    Text
+    | Heading
+    | Bullets
+    | Terms
+    | Table
+    | Matrices
+    | Plots
+    | Pictures
+    | Tiles
+    | Flow
+    | ColourBar
+    | Gallery
+    | Explorer
 )
 
 
@@ -342,6 +390,7 @@ class TitleBlock:
         facts: what was compared and on whom, on the cover.
         notice: what the report is not.
         logo: of the institution, if there is one.
+        kind: what kind of report it is, above the title.
     """
 
     title: str
@@ -354,6 +403,7 @@ class TitleBlock:
     facts: tuple[tuple[str, str], ...]
     notice: str
     logo: Logo | None = None
+    kind: str = "Evaluation report"
 
 
 @dataclass(frozen=True)

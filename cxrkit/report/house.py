@@ -1,6 +1,6 @@
 """What a report has of its author's own: templates, a logo, sections of plugins."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from cxrkit.discovery import Plugins
 from cxrkit.errors import InputError
 from cxrkit.pictures import MOST_BYTES, UnusablePictureError, media_type
 from cxrkit.records import RunInfo
+from cxrkit.report import pseudonyms
 from cxrkit.report.chapters.added import ChosenSection
 from cxrkit.report.content import Logo
 from cxrkit.report.formats import templates as own_templates
+from cxrkit.report.naming import AS_THEY_ARE, Names
 from cxrkit.rundir import RunDirectory
 
+NOT_OWN = "lies outside of the run and of the project above it, where a report of the run reads nothing"
 WITHOUT = "the report is written without it"
 
 
@@ -31,11 +34,13 @@ class House:
         templates: a folder, or None.
         logo: or None.
         sections: report sections with their options.
+        names: what images and patients are called.
     """
 
     templates: Path | None = None
     logo: Logo | None = None
     sections: tuple[ChosenSection, ...] = ()
+    names: Names = AS_THEY_ARE
 
 
 PLAIN = House()
@@ -85,6 +90,8 @@ def check(templates: Path | None, logo: Path | None, where: Callable[[str], str]
 def check_table(table: ReportTable, where: Callable[[str], str]) -> None:
     """Check what a ``[report]`` with absolute paths names, see :func:`check`."""
     check(_path(table.templates), _path(table.logo), where)
+    if table.pseudonym_key is not None:
+        pseudonyms.read_key(Path(table.pseudonym_key), f"{where('pseudonym_key')}: {table.pseudonym_key}")
 
 
 def of_runs(
@@ -112,7 +119,16 @@ class _Recorded:
         info = RunInfo.read(run.info)
         self.file = run.info
         self.keys: Mapping[str, Any] = info.configuration.get("report") or {}
+        self.run = run.root.resolve()
         self.folder = (run.root / (info.folder or ".")).resolve()
+
+    def owns(self, path: Path) -> bool:
+        """Tell whether a path belongs to the run: it lies in its directory, or in the project's folder above it.
+
+        A run directory may come from anyone, and must not make a report show what else lies on this machine.
+        """
+        above = self.run.is_relative_to(self.folder) and any(self.folder.glob("*.toml"))
+        return any(path.resolve().is_relative_to(home) for home in (self.run, *[self.folder] * above))
 
     def usable(self, key: str, warn: Callable[[str], None]) -> Path | None:
         """Find the folder of templates or the logo, or say why it cannot be used."""
@@ -120,6 +136,9 @@ class _Recorded:
             return None
         path = self.folder / str(self.keys[key])
         one = {key: path}
+        if path.exists() and not self.owns(path):
+            warn(f"{self.file}: report.{key}: {path} {NOT_OWN}; {WITHOUT}, --{key} gives another")
+            return None
         try:
             check(one.get("templates"), one.get("logo"), lambda name: f"{self.file}: report.{name}")
         except InputError as error:
@@ -130,20 +149,29 @@ class _Recorded:
 
 def _recorded_sections(runs: Sequence[RunDirectory], warn: Callable[[str], None]) -> Iterator[ChosenSection]:
     """Find the report sections that the runs name, each of them once; one that is not installed now is left out."""
-    wanted: dict[str, tuple[str, Use, Path]] = {}
+    wanted: dict[str, tuple[str, Use, _Recorded]] = {}
     for table in map(_Recorded, runs):
         for place, component in enumerate(table.keys.get("sections") or ()):
-            wanted.setdefault(str(component), (f"{table.file}: report.sections[{place}]", component, table.folder))
+            wanted.setdefault(str(component), (f"{table.file}: report.sections[{place}]", component, table))
     if not wanted:
         return
     right = discovery.load("cxrkit")
     for notice in right.notices:
         warn(notice)
-    for where, component, folder in wanted.values():
+    for where, component, table in wanted.values():
         try:
-            yield _chosen(component, folder, right, where)
+            chosen = _chosen(component, table.folder, right, where)
+            _refuse_foreign(chosen[1].values(), table, where)
+            yield chosen
         except (InputError, ValidationError) as error:
             warn(f"{str(error).splitlines()[0]}; {WITHOUT}")
+
+
+def _refuse_foreign(values: Iterable[Any], table: _Recorded, where: str) -> None:
+    """Refuse options that name a file which is none of the run's."""
+    for path in (Path(value) for value in values if isinstance(value, str | Path)):
+        if path.is_absolute() and path.exists() and not table.owns(path):
+            raise InputError(f"{where}: {path} {NOT_OWN}")
 
 
 def _chosen(component: Any, folder: Path, right: Plugins, where: str) -> ChosenSection:

@@ -55,12 +55,15 @@ def _no_table(path: Path) -> str:
     return f"{path}: is no CSV of predictions{meant or ', one or a run directory is needed'}"
 
 
-def open_runs(paths: Sequence[Path], warn: Callable[[str], None]) -> list[RunDirectory]:
+def open_runs(
+    paths: Sequence[Path], warn: Callable[[str], None], take: Callable[[Path], None] | None = None
+) -> list[RunDirectory]:
     """Open run directories; one that was never evaluated is evaluated as its configuration says.
 
     Args:
         paths: of the run directories.
         warn: hears of plugins that cannot be used, where they are needed.
+        take: keeps others out of a run directory; is called before one is written into.
 
     Raises:
         InputError: a path is no run directory, or it cannot be evaluated.
@@ -73,6 +76,8 @@ def open_runs(paths: Sequence[Path], warn: Callable[[str], None]) -> list[RunDir
         finished = [task for task, state in RunInfo.read(run.info).tasks.items() if state == "finished"]
         _check_complete(run, finished)
         if not all(_is_evaluated(run, task) for task in finished):
+            if take is not None:
+                take(run.root)
             _evaluate(run, warn)
     return runs
 
@@ -249,4 +254,5 @@ def _evaluate(run: RunDirectory, warn: Callable[[str], None]) -> None:
             for use in configuration.evaluation.reporters
         ],
         seed=configuration.run.seed,
+        warn=warn,
     )

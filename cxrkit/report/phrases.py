@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cxrkit.evaluation.differences import SAME_RANKING
-from cxrkit.records import ComparisonRecord, Record, ThresholdRecord
+from cxrkit.records import ComparisonRecord, Record, TaskInfo, ThresholdRecord, TtaRecord
 from cxrkit.report import wording
 from cxrkit.report.results import TEST, Results, TaskResult, better
 
@@ -143,12 +143,24 @@ def _represented(task: TaskResult) -> str | None:
     if info.ensemble is not None or info.kind == "ensemble":
         method = f": {ENSEMBLE_METHODS[info.ensemble.method]}" if info.ensemble else ""
         return f"{task.name} is an ensemble of {wording.listed(info.members)}{method}."
+    if info.tta is not None:
+        return f"{task.name} is {views(info, info.tta)}."
     if len(info.seeds) > 1:
         what = "the mean logit of its" if info.represent == "ensemble" else f"{info.represent} alone of its"
         return (
             f"{task.name} is {what} {len(info.seeds)} trainings (seeds {wording.listed(list(map(str, info.seeds)))})."
         )
     return None
+
+
+def views(info: TaskInfo, tta: TtaRecord) -> str:
+    """Say what test-time augmentation is made of: ``transfer with test-time augmentation: the mean logit over …``."""
+    seeds = ""
+    if len(info.seeds) > 1:
+        of_all = f" and over its {len(info.seeds)} trainings (seeds {wording.listed(list(map(str, info.seeds)))})"
+        seeds = of_all if info.represent == "ensemble" else f", {info.represent} alone"
+    over = f"{tta.views} views of each image (the plain one and {tta.views - 1} augmented)"
+    return f"{wording.listed(info.members)} with test-time augmentation: the mean logit over {over}{seeds}"
 
 
 NEEDS_SCORE = frozenset({"roc_auc", "roc_auc_against_all", "average_precision", "roc_auc_macro"})

@@ -1,13 +1,13 @@
 """Reads finished run directories into what the report is made from; what an older or partial run lacks is left out."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from cxrkit.errors import InputError
 from cxrkit.evaluation import hints
 from cxrkit.records import (
+    AugmentationPreviews,
     CamChecks,
     CamIndex,
     Comparison,
@@ -18,36 +18,40 @@ from cxrkit.records import (
     ModelInfo,
     Robustness,
     RunInfo,
+    SampleImages,
     TaskInfo,
     Timing,
 )
+from cxrkit.report.naming import AS_THEY_ARE, Names
 from cxrkit.report.results import Results, SeedResult, Source, TaskResult, Unfinished
 from cxrkit.rundir import RunDirectory, SeedDirectory, TaskDirectory
 
 Kind = TypeVar("Kind", bound=Document)
-FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:[\\/]|/)(?:[^\s/\\:\"']+[\\/])+(?=[^\s/\\])")
-"""The folders of an absolute path, of any system."""
 
 
-def read(runs: Sequence[RunDirectory]) -> Results:
+def read(runs: Sequence[RunDirectory], names: Names = AS_THEY_ARE) -> Results:
     """Read finished runs.
+
+    Args:
+        runs: evaluated run directories.
+        names: what their images and patients are called from here on.
 
     Raises:
         InputError: a file is missing or not of its form, no task has finished, or the runs detect different classes.
     """
-    sources = tuple(_source(name, run) for name, run in zip(_names(runs), runs, strict=True))
+    sources = tuple(_source(name, run, names) for name, run in zip(_names(runs), runs, strict=True))
     tasks: list[TaskResult] = []
     unfinished: list[Unfinished] = []
-    names = [name for source in sources for name in source.info.tasks]
+    every = [name for source in sources for name in source.info.tasks]
     for number, source in enumerate(sources):
         for name, state in source.info.tasks.items():
-            shown = name if names.count(name) == 1 else f"{source.name}/{name}"
-            info = _if_there(TaskInfo, source.run.task(name).info)
+            shown = name if every.count(name) == 1 else f"{source.name}/{name}"
+            info = _if_there(TaskInfo, source.run.task(name).info, names)
             if info is None or info.state != "finished":
                 reason = (info.failure if info else None) or f"the task is {state}"
-                unfinished.append(Unfinished(shown, info.state if info else state, without_folders(reason)))
+                unfinished.append(Unfinished(shown, info.state if info else state, names.text(reason)))
             else:
-                tasks.append(_task(shown, len(tasks), number, source.run.task(name), info))
+                tasks.append(_task(shown, len(tasks), number, source.run.task(name), info, names))
     _check(runs, tasks)
     return Results(sources, tuple(tasks), tuple(unfinished))
 
@@ -70,54 +74,48 @@ def _check(runs: Sequence[RunDirectory], tasks: Sequence[TaskResult]) -> None:
             )
 
 
-def without_folders(text: str) -> str:
-    """Leave of each absolute path in a text the file's name: where it lies on this machine is no reader's business."""
-    return FOLDERS.sub("", text)
-
-
-def _without_folders(value: Any) -> Any:
-    """Do the same with every text among options."""
-    if isinstance(value, str):
-        return without_folders(value)
-    if isinstance(value, dict):
-        return {key: _without_folders(one) for key, one in value.items()}
-    return [_without_folders(one) for one in value] if isinstance(value, list) else value
-
-
-def _source(name: str, run: RunDirectory) -> Source:
+def _source(name: str, run: RunDirectory, names: Names) -> Source:
+    info = RunInfo.read(run.info)
     return Source(
         name=name,
         run=run,
-        info=RunInfo.read(run.info),
-        comparison=_if_there(Comparison, run.comparison),
-        audit=_if_there(DataAudit, run.audit),
-        robustness=_if_there(Robustness, run.robustness),
-        explanations=_if_there(Explanations, run.explanations),
+        info=info.model_copy(update={"data": None if info.data is None else names.document(info.data)}),
+        comparison=_if_there(Comparison, run.comparison, names),
+        audit=_if_there(DataAudit, run.audit, names),
+        robustness=_if_there(Robustness, run.robustness, names),
+        explanations=_if_there(Explanations, run.explanations, names),
+        samples=_if_there(SampleImages, run.samples, names),
+        previews=_if_there(AugmentationPreviews, run.previews, names),
+        names=names,
     )
 
 
-def _if_there(kind: type[Kind], path: Path) -> Kind | None:
-    return kind.read(path) if path.is_file() else None
+def _if_there(kind: type[Kind], path: Path, names: Names) -> Kind | None:
+    return names.document(kind.read(path)) if path.is_file() else None
 
 
-def _task(name: str, number: int, source: int, directory: TaskDirectory, info: TaskInfo) -> TaskResult:
+def _task(name: str, number: int, source: int, directory: TaskDirectory, info: TaskInfo, names: Names) -> TaskResult:
+    metrics = Metrics.read(directory.metrics)
+    written = {"sections": names.written(metrics.sections), "limits": names.written(metrics.limits)}
     return TaskResult(
         name=name,
         number=number,
         source=source,
         directory=directory,
-        info=info.model_copy(update={"options": _without_folders(info.options)}),
-        metrics=Metrics.read(directory.metrics),
-        seeds=tuple(_seed(seed, directory.seed(seed)) for seed in info.seeds),
-        cam=_if_there(CamIndex, directory.cam / "index.json"),
-        checks=_if_there(CamChecks, directory.cam / "checks.json"),
+        info=info,
+        metrics=metrics.model_copy(update=written),
+        seeds=tuple(_seed(seed, directory.seed(seed), names) for seed in info.seeds),
+        cam=_if_there(CamIndex, directory.cam / "index.json", names),
+        checks=_if_there(CamChecks, directory.cam / "checks.json", names),
+        timing=_if_there(Timing, directory.timing, names),
+        names=names,
     )
 
 
-def _seed(seed: int, directory: SeedDirectory) -> SeedResult:
+def _seed(seed: int, directory: SeedDirectory, names: Names) -> SeedResult:
     return SeedResult(
         seed=seed,
         history=hints.history(directory),
-        timing=_if_there(Timing, directory.timing),
-        model=_if_there(ModelInfo, directory.model_info),
+        timing=_if_there(Timing, directory.timing, names),
+        model=_if_there(ModelInfo, directory.model_info, names),
     )

@@ -1,13 +1,15 @@
 """What a report is made from: finished runs as their files tell them; nothing here evaluates anything."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from cxrkit import rundir
 from cxrkit.api import Calibrated, Predictions, Unit
 from cxrkit.evaluation import predictions
+from cxrkit.evaluation.table import records
 from cxrkit.records import (
+    AugmentationPreviews,
     CamChecks,
     CamIndex,
     ChangeRecord,
@@ -22,11 +24,13 @@ from cxrkit.records import (
     Record,
     Robustness,
     RunInfo,
+    SampleImages,
     SeedSpread,
     TaskInfo,
     Timing,
     ZoneResult,
 )
+from cxrkit.report.naming import AS_THEY_ARE, Names
 from cxrkit.rundir import RunDirectory, TaskDirectory
 
 TEST = "test"
@@ -58,6 +62,8 @@ class TaskResult:
         name: as the report calls it; with its run's name where two runs have a task of this name.
         number: fixes its colour.
         source: number of its run.
+        names: what images and patients are called.
+        timing: of test-time augmentation; those of trainings stand with the seeds.
     """
 
     name: str
@@ -69,6 +75,8 @@ class TaskResult:
     seeds: tuple[SeedResult, ...]
     cam: CamIndex | None
     checks: CamChecks | None = None
+    names: Names = AS_THEY_ARE
+    timing: Timing | None = None
 
     @cached_property
     def _read(self) -> dict[str, Predictions]:
@@ -126,22 +134,22 @@ class TaskResult:
     def predictions(self, set_name: str = TEST) -> Predictions:
         """Read the task's predictions of a set; several chapters ask for them, and a large file takes its time."""
         if set_name not in self._read:
-            self._read[set_name] = predictions.read(
+            found = predictions.read(
                 self.directory.predictions(set_name),
                 task=self.name,
                 set_name=set_name,
                 class_names=self.metrics.class_names,
                 positive=self.metrics.positive,
             )
+            self._read[set_name] = self.names.predictions(found)
         return self._read[set_name]
 
     def curve(self, set_name: str, kind: str) -> dict[str, list[float]] | None:
         """Read a curve's columns (``roc``, ``pr``, ``calibration``, …); None where there is none."""
-        path = self.directory.curves / f"{set_name}_{kind}.csv"
+        path = self.directory.curves / rundir.part(f"{set_name}_{kind}.csv", self.directory.metrics)
         if not path.is_file():
             return None
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = records(path)
         return {name: [as_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
 
 
@@ -165,6 +173,9 @@ class Source:
     audit: DataAudit | None = None
     robustness: Robustness | None = None
     explanations: Explanations | None = None
+    samples: SampleImages | None = None
+    previews: AugmentationPreviews | None = None
+    names: Names = AS_THEY_ARE
 
     @property
     def shares_patients(self) -> bool:
@@ -191,6 +202,11 @@ class Results:
     def negatives(self) -> tuple[str, ...]:
         """The other classes."""
         return tuple(name for name in self.tasks[0].metrics.class_names if name != self.positive)
+
+    @property
+    def names(self) -> Names:
+        """What images and patients are called."""
+        return self.sources[0].names
 
     @cached_property
     def sets(self) -> tuple[str, ...]:

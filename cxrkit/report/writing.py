@@ -35,7 +35,7 @@ def write(
         InputError: a run is not finished or not of its form, or a template of the author's fails; nothing is written.
         RunError: a file cannot be written; with ``strict_pdf`` also where the libraries for PDF are missing.
     """
-    results = read(runs)
+    results = read(runs, house.names)
     of_plugins, warnings = added.of_plugins(results, house.sections)
     report = compose(results, logo=house.logo, of_plugins=of_plugins)
     made: dict[Format, filing.Files] = {}  # all of them before any is written, as a template may fail in one alone

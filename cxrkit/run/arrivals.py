@@ -1,11 +1,8 @@
 """Waits for images in folders, by looking again and again."""
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from types import FrameType
 
 from cxrkit.data import listing
 from cxrkit.data.listing import Found
@@ -58,26 +55,3 @@ def _states(paths: Iterable[Path]) -> Iterator[tuple[Path, State]]:
             continue
         if stat.st_size:
             yield path, (stat.st_size, stat.st_mtime_ns)
-
-
-@contextmanager
-def stopping() -> Iterator[Event]:
-    """Give an event that the first Ctrl-C or SIGTERM sets; the second does what it always does."""
-    stop = Event()
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
-
-    def put_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def hear(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        put_back()
-
-    for number in signals:
-        signal.signal(number, hear)
-    try:
-        yield stop
-    finally:
-        put_back()

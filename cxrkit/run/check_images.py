@@ -41,7 +41,7 @@ def choose(given: Path | None, origin: Origin | None, *, besides: Path) -> Check
         InputError: no image is where they are said to be.
     """
     if given is not None:
-        found = listing.images([given], besides=besides)
+        found = [one for one in listing.images([given], besides=besides) if one.refused is None]
         if not found:
             raise InputError(f"--images: {given} holds no image")
         return CheckImages(f"images of {given}", [one.path for one in found])

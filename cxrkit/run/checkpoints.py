@@ -170,6 +170,8 @@ def _configuration(request: Request, models: Mapping[str, Ready]) -> Configurati
             formats=tuple(request.formats),
             title=f"Saved models on {request.data.resolve().name}",
             templates=None if request.templates is None else str(request.templates),
+            pseudonyms=bool(request.pseudonyms),
+            pseudonym_key=None if request.pseudonym_key is None else str(request.pseudonym_key),
             logo=None if request.logo is None else str(request.logo),
         ),
     )

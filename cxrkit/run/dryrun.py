@@ -6,10 +6,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cxrkit.config.schema import EnsembleTable, TaskTable, Use
+from cxrkit.config.schema import EnsembleTable, TaskTable, TtaTable, Use
 from cxrkit.plans import RobustnessPlan
 from cxrkit.records import DataSummary
-from cxrkit.run import robustness
+from cxrkit.run import robustness, tta
+from cxrkit.run.finish import trained_tasks
 from cxrkit.run.study import Study
 from cxrkit.run.tasks import is_finished, read_info
 
@@ -22,6 +23,7 @@ def summary(study: Study) -> dict[str, Any]:
         "configuration": study.written.model_dump(mode="json", by_alias=True),
         "data": study.manifest.summary().model_dump(mode="json") if study.manifest else None,
         "work": [_work(study, task) for task in study.selected],
+        "tta": [_tta(study, table) for table in study.configuration.tta],
         "ensembles": [table.model_dump(include={"name", "members", "method"}) for table in study.written.ensemble],
         "robustness": _robustness(study),
     }
@@ -37,6 +39,8 @@ def text(study: Study) -> str:
     for task in study.selected:
         _print_options(console, task)
     console.print(_work_table(study))
+    for view in study.configuration.tta:
+        console.print(_tta_line(study, view), markup=False)
     for table in study.written.ensemble:
         console.print(_ensemble_line(table), markup=False)
     plan = _corrupted(study)
@@ -119,6 +123,23 @@ def _work(study: Study, task: TaskTable) -> dict[str, Any]:
     trained_on = len(study.manifest.of("train")) * task.epochs * len(task.seeds)
     predicted = sum(len(study.manifest.of(name)) for name in study.sets) * len(task.seeds)
     return {"task": task.name, "state": state, "images_trained_on": trained_on, "images_predicted": predicted}
+
+
+def _tta(study: Study, table: TtaTable) -> dict[str, Any]:
+    return table.model_dump(include={"name", "task", "views"}) | {"images_predicted": _views_left(study, table)}
+
+
+def _views_left(study: Study, table: TtaTable) -> int:
+    """Count the image passes that are left: images of every set by views and seeds."""
+    if study.manifest is None or tta.is_finished(study, table, trained_tasks(study)):
+        return 0
+    (seeds,) = (len(task.seeds) for task in study.configuration.task if task.name == table.task)
+    return sum(len(study.manifest.of(name)) for name in study.sets) * table.views * seeds
+
+
+def _tta_line(study: Study, table: TtaTable) -> str:
+    left = _views_left(study, table)
+    return f"Test-time augmentation {table.name}: {table.views} views by {table.task}; {left:,} images predicted."
 
 
 def _ensemble_line(table: EnsembleTable) -> str:

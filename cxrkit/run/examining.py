@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from cxrkit import locking
 from cxrkit.config.base import valid_name
 from cxrkit.config.schema import DataTable
 from cxrkit.data import one_set
@@ -22,6 +23,7 @@ from cxrkit.formats import USUAL, Format
 from cxrkit.plans import Chosen, DevicePlan
 from cxrkit.records import ModelInfo
 from cxrkit.report import house
+from cxrkit.report.pseudonyms import check_key
 from cxrkit.run import saved
 from cxrkit.run.saved import SavedModel
 
@@ -57,6 +59,8 @@ class Request:
         formats: of the report.
         templates: folder of templates that take the place of cxrkit's own in the report.
         logo: picture for the report.
+        pseudonyms: whether the report calls patients and images by pseudonyms.
+        pseudonym_key: file of their key; the run's own by default.
     """
 
     models: Sequence[Path]
@@ -76,6 +80,8 @@ class Request:
     subgroups: Sequence[str] = ()
     formats: Sequence[Format] = USUAL
     templates: Path | None = None
+    pseudonyms: bool | None = None
+    pseudonym_key: Path | None = None
     logo: Path | None = None
 
 
@@ -116,6 +122,7 @@ def check(request: Request, advance: Callable[[int, int], None] | None = None) -
     _check_device(request, problems)
     with _collecting(problems):
         house.check(request.templates, request.logo, lambda key: f"--{key}")
+        check_key(request.pseudonym_key)
     if problems or found is None:
         raise InputError(*dict.fromkeys(problems))
     drafts = _drafts(request, models, found.labels)
@@ -161,7 +168,7 @@ def _collecting(problems: list[str]) -> Iterator[None]:
 
 def _models(request: Request, problems: list[str]) -> list[SavedModel]:
     models: list[SavedModel] = []
-    if request.output.is_file() or (request.output.is_dir() and any(request.output.iterdir())):
+    if request.output.is_file() or (request.output.is_dir() and not locking.is_empty(request.output)):
         problems.append(f"{request.output}: exists and is not empty, allowed is a new or empty folder")
     for path in request.models:
         with _collecting(problems):

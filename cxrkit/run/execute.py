@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from cxrkit.api import FinishedRun
 from cxrkit.config.schema import TaskTable
@@ -16,7 +17,7 @@ from cxrkit.errors import RunError
 from cxrkit.evaluation import hints
 from cxrkit.evaluation.hint_rules import Trained
 from cxrkit.records import Environment, RunInfo, TaskInfo, TaskState
-from cxrkit.run import ensembles, fingerprints, plans, robustness, tasks
+from cxrkit.run import ensembles, fingerprints, plans, robustness, samples, tasks, tta
 from cxrkit.run.finish import finish, finished_tasks, trained_tasks
 from cxrkit.run.progress import Display
 from cxrkit.run.study import Study
@@ -29,8 +30,8 @@ class Outcome:
     Attributes:
         directory: the run directory.
         reports: the files written, the HTML first.
-        tasks: task that was asked for → ``finished`` or ``failed``; ensemble → the same, or ``pending``.
-        failures: task or ensemble → why.
+        tasks: task that was asked for → ``finished`` or ``failed``; ``[[tta]]`` or ensemble → the same, or ``pending``.
+        failures: task, ``[[tta]]`` or ensemble → why.
         hints: sentences on what the trainings may suggest.
     """
 
@@ -62,11 +63,13 @@ def execute(study: Study, display: Display, *, fresh: bool = False, begin: Calla
         begin: is called once everything has been checked, before the first file is written.
 
     Raises:
-        InputError: a finished task's configuration has changed, or a model cannot be built; nothing was written.
+        InputError: a finished task's configuration has changed, or a model cannot be built, or a name is taken; nothing
+            was written.
         RunError: no task has finished, or a later stage failed.
     """
     if not fresh:
         tasks.refuse_changed(study)
+    tta.refuse_taken(study)
     tasks.refuse_impossible(study)
     if begin is not None:
         begin()
@@ -89,6 +92,7 @@ def carry_through(
         RunError: no task has finished, or a later stage failed.
     """
     _begin(study, display)
+    samples.carry_out(study, display)
     infos: list[TaskInfo] = []
     for task in study.selected:
         _keep_state(study, task.name, "running")
@@ -96,6 +100,9 @@ def carry_through(
         _keep_state(study, task.name, infos[-1].state)
     _refuse_nothing(study, infos)
     robustness.carry_out(study, trained_tasks(study), display)
+    for view in study.configuration.tta:
+        infos.append(tta.carry_out(study, view, trained_tasks(study), display))
+        _keep_state(study, view.name, infos[-1].state)
     for table in study.configuration.ensemble:
         infos.append(ensembles.carry_out(study, table, display))
         _keep_state(study, table.name, infos[-1].state)
@@ -116,6 +123,7 @@ def _trained(study: Study, task: str) -> Trained:
 
 def _begin(study: Study, display: Display) -> None:
     """Write what is known before the first task: the configuration, the environment, the manifest."""
+    _remove_partial(study.run.root)
     before = RunInfo.read(study.run.info) if study.run.info.is_file() else None
     audit = _describe_images(study, study.manifest, before, display) if study.manifest is not None else None
     info = RunInfo(
@@ -135,6 +143,12 @@ def _begin(study: Study, display: Display) -> None:
         report_fingerprint=before.report_fingerprint if before else None,
     )
     info.write(study.run.info)
+
+
+def _remove_partial(root: Path) -> None:
+    """Remove what processes that were killed in the midst of writing have left; this one has the folder to itself."""
+    for path in root.rglob(".*.partial"):
+        path.unlink(missing_ok=True)
 
 
 def _folder(study: Study) -> str:
@@ -195,5 +209,5 @@ def _refuse_nothing(study: Study, infos: Sequence[TaskInfo]) -> None:
 
 
 def _tell_trackers(study: Study, reports: list[Path], states: dict[str, TaskState]) -> list[str]:
-    run = FinishedRun(study.run.root, tuple(reports), states, study.configuration.run.trackers)
+    run = FinishedRun(study.run.root, tuple(reports), MappingProxyType(dict(states)), study.configuration.run.trackers)
     return study.right.tell("cxrkit_run_finished", run=run)

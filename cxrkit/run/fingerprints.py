@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from cxrkit.config.schema import Configuration
 from cxrkit.data.manifest import Manifest
 from cxrkit.files import digest, sha256
-from cxrkit.plans import ExplainPlan, RobustnessPlan, TrainingPlan
+from cxrkit.plans import ExplainPlan, RobustnessPlan, TrainingPlan, ViewsPlan
 from cxrkit.records import RunInfo, TaskInfo
 from cxrkit.registry import Registered
 from cxrkit.report.formats import templates
@@ -28,6 +28,7 @@ _EVALUATED = {
     "represent",
     "members",
     "ensemble",
+    "tta",
     "scale",
     "sets",
 }  # of task.json; the rest is what the evaluation writes, or tells of the training
@@ -97,6 +98,25 @@ def of_plan(plan: ExplainPlan | RobustnessPlan, images: str, files: Iterable[Pat
     )
 
 
+def of_views(plan: ViewsPlan, images: Mapping[str, str], weights: Mapping[int, Path]) -> dict[str, str]:
+    """Describe all that predictions in several views depend on, each file by itself.
+
+    Args:
+        plan: which views.
+        images: set → its digest.
+        weights: seed → the file of its weights.
+
+    Returns:
+        Seed and set, with a space between → digest.
+    """
+    common = plan.model_dump(mode="json", include={"views", "augmentation", "seed"}) | {"version": version("cxrkit")}
+    return {
+        f"{seed} {name}": _digest(**common, images=images[name], weights=weight)
+        for seed, weight in [(seed, sha256(path)) for seed, path in weights.items()]
+        for name in plan.sets
+    }
+
+
 def of_evaluation(
     configuration: Configuration, tasks: Iterable[TaskInfo], files: Iterable[Path], reporters: Iterable[Registered]
 ) -> str:
@@ -120,25 +140,26 @@ def of_evaluation(
 
 
 def of_report(
-    configuration: Configuration, info: RunInfo, tasks: Mapping[str, str], timings: Iterable[Path], house: House
+    configuration: Configuration, info: RunInfo, tasks: Mapping[str, str], files: Iterable[Path], house: House
 ) -> str:
     """Describe all that the reports depend on.
 
     Args:
         configuration: of the run.
         info: the images in numbers, and what the earlier stages were made of.
-        tasks: task or ensemble → its state, or why it failed.
-        timings: of the trainings.
+        tasks: task, ``[[tta]]`` or ensemble → its state, or why it failed.
+        files: what is shown as it is: the trainings' timings, the images drawn.
         house: what the report has of its author's own.
     """
     return _digest(
         version=version("cxrkit"),
-        configuration=_dump(configuration),
+        configuration=configuration.model_dump(mode="json", exclude={"search"}),
         data=None if info.data is None else _dump(info.data),
         stages=[info.audit_fingerprint, info.evaluation_fingerprint, info.explain_fingerprint],
         tasks=dict(tasks),
-        timings=_hashes(timings),
+        files=_hashes(files),
         templates=_templates(house.templates),
+        names=house.names.digest,
         logo=None if house.logo is None else hashlib.sha256(house.logo.content).hexdigest(),
         sections=[f"{one.name} {one.distribution} {one.version}" for one, _ in house.sections],
     )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cxrkit.errors import CxrkitError
 from cxrkit.evaluation import cases, evaluate
 from cxrkit.plans import ExplainPlan
 from cxrkit.records import RunInfo, TaskInfo
-from cxrkit.report import filing
+from cxrkit.report import filing, pseudonyms
 from cxrkit.report import house as houses
 from cxrkit.report import write as write_reports
 from cxrkit.run import children, fingerprints, plans, thumbnails
@@ -62,8 +63,10 @@ def _evaluate(study: Study, display: Display) -> None:
     fingerprints.keep(study.run, evaluation_fingerprint=None)
     thresholds = {info.task: study.configuration.thresholds[info.task] for info in finished}
     with display.work("evaluating"):
-        evaluate(study.run, table, thresholds, uses, seed=study.configuration.run.seed)
-    fingerprints.keep(study.run, evaluation_fingerprint=fingerprint)
+        seed = study.configuration.run.seed
+        missing = evaluate(study.run, table, thresholds, uses, seed=seed, warn=display.warn)
+    if not missing:  # else the reporter is asked again next time
+        fingerprints.keep(study.run, evaluation_fingerprint=fingerprint)
 
 
 def _explain(study: Study, chosen: cases.Cases, display: Display) -> None:
@@ -121,9 +124,11 @@ def _draw_maps(study: Study, plan: ExplainPlan, display: Display) -> None:
 
 def _report(study: Study, display: Display) -> list[Path]:
     table, info = study.configuration.report, RunInfo.read(study.run.info)
-    house = houses.of_table(table, study.right)
+    house = replace(houses.of_table(table, study.right), names=pseudonyms.of_table(table, study.run))
     timings = [path for task in trained_tasks(study) for path in _timings(study, task)]
-    fingerprint = fingerprints.of_report(study.written, info, _failures(study), timings, house)
+    timings += [study.run.task(table.name).timing for table in study.configuration.tta]
+    shown = [study.run.samples, study.run.previews]
+    fingerprint = fingerprints.of_report(study.written, info, _failures(study), [*timings, *shown], house)
     there = filing.places(study.run.report, table.formats)
     if info.report_fingerprint == fingerprint and there is not None:
         return there

@@ -115,12 +115,18 @@ class OneModel:
         write_text(self.path, self.text)
 
 
-def prepare(request: Request, *, advance: Callable[[int, int], None] | None = None) -> OneModel:
+def prepare(
+    request: Request,
+    *,
+    advance: Callable[[int, int], None] | None = None,
+    take: Callable[[Path], None] | None = None,
+) -> OneModel:
     """Write down in TOML what is asked for, and check all of it.
 
     Args:
         request: from the command line.
         advance: hears how many of how many images have been read.
+        take: keeps others out of the output folder and the run directory; is called before the images are read.
 
     Raises:
         InputError: anything of it is wrong, or the output holds something else; nothing has been written.
@@ -133,10 +139,12 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
     for text in request.sets:
         apply_set(document, text)
     text = commented("train.toml.j2", document)
+    if take is not None:
+        take(output)
     if not request.fresh:
         _refuse_other(path, tomllib.loads(text))
     asked = studies.Request(path, sets=request.sets, fresh=request.fresh, text=text)
-    return OneModel(studies.prepare(asked, advance=advance), path, text, (*chosen.notices, *notices))
+    return OneModel(studies.prepare(asked, advance=advance, take=take), path, text, (*chosen.notices, *notices))
 
 
 # ── The model ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxrkit.config.schema import TaskTable, Use
-from cxrkit.plans import Chosen, DevicePlan, ExplainedModel, ExplainPlan, RobustnessPlan, TrainingPlan
+from cxrkit.config.schema import TaskTable, TtaTable, Use
+from cxrkit.plans import Chosen, DevicePlan, ExplainedModel, ExplainPlan, RobustnessPlan, TrainingPlan, ViewsPlan
 from cxrkit.records import Condition
 from cxrkit.run.study import Study
 
@@ -30,6 +30,8 @@ def training(study: Study, task: TaskTable, seed: int) -> TrainingPlan:
         devices=devices(study, task),
         sets=study.sets,
         trackers=list(study.configuration.run.trackers),
+        checkpoint_minutes=study.configuration.run.checkpoint_minutes,
+        checkpoint_steps=study.configuration.run.checkpoint_steps,
     )
 
 
@@ -76,6 +78,21 @@ def robustness(
         models=[_trained(task, seed) for task in tasks for seed in task.seeds],
         conditions=conditions,
         devices=_predicting(study, tasks[0]),
+    )
+
+
+def views(study: Study, task: TaskTable, table: TtaTable) -> ViewsPlan:
+    """Plan the predictions of every set in several views of each image, by every seed of a task."""
+    return ViewsPlan(
+        run_directory=str(study.run.root),
+        roots=_roots(study),
+        name=table.name,
+        models=[_trained(task, seed) for seed in task.seeds],
+        sets=study.sets,
+        views=table.views,
+        augmentation=table.augmentation,
+        seed=study.configuration.run.seed,
+        devices=_predicting(study, task),
     )
 
 

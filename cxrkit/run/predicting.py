@@ -246,9 +246,7 @@ def unreadable(images: Sequence[PredictedImage]) -> Counter[str]:
 
 
 def _predicted(session: Session, found: Sequence[Found]) -> list[PredictedImage]:
-    from cxrkit.training import answers
-
-    seen = answers.read([file.path for file in found])
+    seen = _read(found)
     first = len(session.images) + 1
     names = [str(first + row) if session.request.anonymous else file.name for row, file in enumerate(found)]
     images = [
@@ -262,6 +260,13 @@ def _predicted(session: Session, found: Sequence[Found]) -> list[PredictedImage]
             for row, answer in zip(readable, answered, strict=True):
                 images[row].answers[described.name] = answer
     return images
+
+
+def _read(found: Sequence[Found]) -> "list[answers.Seen]":
+    from cxrkit.training import answers
+
+    read = iter(answers.read([file.path for file in found if file.refused is None]))
+    return [answers.Seen(None, file.refused) if file.refused is not None else next(read) for file in found]
 
 
 def _text(name: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxrkit import config
+from cxrkit import config, guard
 from cxrkit.api import Predictions
 from cxrkit.config.schema import Configuration, TaskTable
 from cxrkit.data import build, classes
@@ -86,23 +86,33 @@ class Study:
         return self.right.notices + (self.train.notices if self.train else ())
 
 
-def prepare(request: Request, *, advance: Callable[[int, int], None] | None = None) -> Study:
+def prepare(
+    request: Request,
+    *,
+    advance: Callable[[int, int], None] | None = None,
+    take: Callable[[Path], None] | None = None,
+) -> Study:
     """Read and check everything that the user gave.
 
     Args:
         request: from the command line.
         advance: hears how many of how many images have been read.
+        take: keeps others out of the run directory; is called once that is known, before the images are read.
 
     Raises:
         InputError: anything of it is wrong; nothing has been written.
     """
     read = config.load(request.path, sets=request.sets, only=request.only, text=request.text)
+    guard.limit_calls(60 * read.run.plugin_minutes)
     trains = any(task.model is not None for task in read.task)
     right = load("cxrkit", strict=request.strict)
     train = load("cxrkit.train", strict=request.strict) if trains else None
     written = config.check_components(read, train, right)
     configuration = config.located(written, request.path)
     check_house(configuration.report, lambda key: configuration.origin.place(("report", key)))
+    run = RunDirectory(request.output.absolute() if request.output else Path(configuration.run.output))
+    if take is not None:
+        take(run.root)
     manifest = _manifest(configuration, request.path.parent, right, advance, training=trains)
     check_subgroups(configuration.evaluation.subgroups, manifest.frame if manifest is not None else None)
     class_names, positive = _classes(configuration, manifest)
@@ -113,7 +123,7 @@ def prepare(request: Request, *, advance: Callable[[int, int], None] | None = No
     return Study(
         written=written,
         configuration=configuration,
-        run=RunDirectory(request.output.absolute() if request.output else Path(configuration.run.output)),
+        run=run,
         right=right,
         train=train,
         selected=tuple(task for task in configuration.task if not request.only or task.name in request.only),

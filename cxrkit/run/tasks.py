@@ -63,7 +63,7 @@ def refuse_impossible(study: Study) -> None:
     problems: list[str] = []
     for task in _to_train(study):
         try:
-            _rehearse(study, task)
+            rehearse(study, task)
         except InputError as error:
             problems += error.problems
         except RunError:
@@ -115,7 +115,13 @@ def _to_train(study: Study) -> list[TaskTable]:
     return [task for task in study.selected if task.name in infos.keys() - trained]
 
 
-def _rehearse(study: Study, task: TaskTable) -> None:
+def rehearse(study: Study, task: TaskTable) -> None:
+    """Look for the task's device and build its model.
+
+    Raises:
+        InputError: there is no such device, or the model refuses its options.
+        RunError: what a plugin fails of otherwise.
+    """
     from cxrkit.training.devices import available_device, native_precision
     from cxrkit.training.models import build
 
@@ -141,6 +147,7 @@ def _train_seed(study: Study, task: TaskTable, directory: SeedDirectory, display
     seed = int(directory.root.name)
     plan = plans.training(study, task, seed)
     if _is_trained(directory) and all(directory.predictions(name).is_file() for name in plan.sets):
+        shutil.rmtree(directory.last, ignore_errors=True)  # killed between the last file and this
         return
     plan.write(directory.plan)
     name = task.name if len(task.seeds) == 1 else f"{task.name}, seed {seed}"
@@ -163,7 +170,7 @@ def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
         seeds=list(task.seeds),
         represent="ensemble" if task.represent == "ensemble" else f"seed {task.represent}",
         sets=study.sets,
-        training_fingerprints={str(seed): _fingerprint(study, study.manifest, task, seed) for seed in task.seeds},
+        training_fingerprints={str(seed): fingerprint(study, study.manifest, task, seed) for seed in task.seeds},
         sources=fingerprints.of_sets(study.manifest, study.sets),
         model=task.model.use,
         imbalance=task.imbalance.use,
@@ -184,7 +191,7 @@ def _changed(study: Study, manifest: Manifest, info: TaskInfo, task: TaskTable, 
     before = info.training_fingerprints.get(str(seed))
     if before is None or not (_is_trained(directory) or directory.last.is_dir()) or info.state == "failed":
         return []
-    return fingerprints.differing(before, _fingerprint(study, manifest, task, seed))
+    return fingerprints.differing(before, fingerprint(study, manifest, task, seed))
 
 
 def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
@@ -197,7 +204,7 @@ def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None
         return
     for seed in task.seeds:
         old = before.training_fingerprints.get(str(seed), {})
-        if before.state == "failed" and fingerprints.differing(old, _fingerprint(study, study.manifest, task, seed)):
+        if before.state == "failed" and fingerprints.differing(old, fingerprint(study, study.manifest, task, seed)):
             shutil.rmtree(directory.seed(seed).root, ignore_errors=True)
     for name in fingerprints.differing(before.sources, fingerprints.of_sets(study.manifest, study.sets)):
         for seed in task.seeds:
@@ -210,7 +217,8 @@ def _is_trained(directory: SeedDirectory) -> bool:
     return directory.model.is_file() and directory.model_info.is_file() and directory.timing.is_file()
 
 
-def _fingerprint(study: Study, manifest: Manifest, task: TaskTable, seed: int) -> dict[str, str]:
+def fingerprint(study: Study, manifest: Manifest, task: TaskTable, seed: int) -> dict[str, str]:
+    """Describe all that a training of a task depends on, key by key."""
     return fingerprints.of_training(plans.training(study, task, seed), manifest, _distributions(study.train, task))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cxrkit.data.images import read_grey
@@ -21,8 +23,13 @@ def write(run: RunDirectory, manifest: Manifest, set_name: str, images: Iterable
         row = rows.loc[image]
         target = run.thumbnail(str(row["sha256"]))
         if not target.is_file():
-            source = Image.fromarray(read_grey(manifest.roots[set_name] / image))
-            source.thumbnail((LONGER_SIDE, LONGER_SIDE), Image.Resampling.LANCZOS)
-            buffer = BytesIO()
-            source.save(buffer, "JPEG", quality=85)
-            write_bytes(target, buffer.getvalue())
+            write_bytes(target, jpeg(read_grey(manifest.roots[set_name] / image, str(row["sha256"])), LONGER_SIDE))
+
+
+def jpeg(grey: NDArray[np.uint8], longer_side: int) -> bytes:
+    """Write grey values, uint8[height, width], as a JPEG of at most so many pixels on the longer side."""
+    picture = Image.fromarray(grey)
+    picture.thumbnail((longer_side, longer_side), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

@@ -1,14 +1,14 @@
 """A promise of a hook, and what came of looking whether a plugin keeps it."""
 
 import inspect
-import sys
 import unittest
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from cxrkit import guard
 from cxrkit.errors import CxrkitError
+from cxrkit.guard import MisbehaviourError
 
 State = Literal["kept", "broken", "unchecked"]
 Subject = TypeVar("Subject")
@@ -75,15 +75,22 @@ class Check:
     def outcome(self) -> Outcome:
         """Look, and tell in one line what came of it; whatever a stranger's code raises breaks the promise."""
         try:
-            with redirect_stdout(sys.stderr):  # what a plugin prints must not get into --json
-                self.look()
-        except UncheckedError as reason:
-            return Outcome("unchecked", _line(str(reason)))
-        except (BrokenPromiseError, CxrkitError) as error:
-            return Outcome("broken", _line(str(error)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
-            return Outcome("broken", _line(f"raises {type(error).__name__}: {error}"))
+            guard.call(str(self), self.look)
+        except CxrkitError as error:
+            raised = error.__cause__ if isinstance(error, MisbehaviourError) else error
+            if isinstance(raised, UncheckedError):
+                return Outcome("unchecked", _line(str(raised)))
+            return Outcome("broken", _line(_found(error, raised)))
         return Outcome("kept")
+
+
+def _found(error: CxrkitError, raised: BaseException | None) -> str:
+    """Say what a check came upon: what it says itself, what was raised, or that it was given up."""
+    if raised is None and isinstance(error, MisbehaviourError):
+        return error.what
+    if raised is None or isinstance(raised, BrokenPromiseError | CxrkitError):
+        return str(raised or error)
+    return f"raises {type(raised).__name__}: {raised}"
 
 
 def _line(text: str) -> str:

@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 
-from cxrkit import discovery
+from cxrkit import discovery, guard
 from cxrkit.entry_points import Source
-from cxrkit.testing.check import need
+from cxrkit.testing.check import BrokenPromiseError, need
 
 TORCH = ("torch", "torchvision", "torchcam", "lightning_fabric", "timm")
 
@@ -21,9 +21,15 @@ def imports_no_torch(source: Source) -> None:
     Raises:
         BrokenPromiseError: torch, or what is built on it, was imported there.
     """
-    command = [sys.executable, "-m", "cxrkit.testing.imports", source.distribution, source.entry_point]
+    command = [*guard.python_module("cxrkit.testing.imports"), source.distribution, source.entry_point]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
+    limit = guard.call_seconds()
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        raise BrokenPromiseError(f"its checks were not done after {limit:g} seconds") from None
     told = done.stdout.splitlines()[-1:]
     need(done.returncode == 0 and told, f"the process ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     found = json.loads(told[0])
@@ -54,3 +60,4 @@ def _imported() -> list[str]:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    guard.leave(0)

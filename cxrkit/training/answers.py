@@ -11,10 +11,9 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from cxrkit.api import FloatArray
-from cxrkit.data.images import UnreadableImage, burned_in, read_grey
+from cxrkit.data.images import UnreadableImage, burned_in, read_grey, sha256
 from cxrkit.errors import RunError
 from cxrkit.evaluation.predictions import OK
-from cxrkit.files import sha256
 from cxrkit.plans import Chosen, DevicePlan
 from cxrkit.records import ModelInfo
 from cxrkit.registry import Registry
@@ -90,10 +89,7 @@ def read(paths: Sequence[Path]) -> list[Seen]:
 
 
 def _read(path: Path) -> Seen:
-    try:
-        found = sha256(path)
-    except OSError:
-        found = None
+    found = sha256(path)
     try:
         grey = read_grey(path)
         return Seen(found, OK, grey, burned_in(path))

@@ -100,7 +100,8 @@ def _rows(plan: ExplainPlan, run: RunDirectory) -> pd.DataFrame:
 
 
 def _sample(rows: pd.DataFrame, root: Path, patients: IntArray, size: int) -> Sample:
-    seen = [view(read_grey(root / image), size) for image in rows["image"]]
+    files = zip(rows["image"], rows["sha256"], strict=True)
+    seen = [view(read_grey(root / image, sha256), size) for image, sha256 in files]
     names = rows["mask"] if "mask" in rows else [""] * len(rows)
     masks = [_mask(root / name, size) if name else np.zeros((size, size), dtype=bool) for name in names]
     return Sample(patients, np.stack(seen), np.stack(masks))

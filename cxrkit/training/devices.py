@@ -35,10 +35,23 @@ def launch(plan: DevicePlan) -> Fabric:
         strategy="ddp" if plan.devices > 1 else "auto",
         precision=_FABRIC_PRECISION[precision],  # type: ignore[arg-type]  # a literal of theirs
     )
-    fabric.launch()
+    _launch(fabric)
     torch.set_num_threads(thread_count(plan, device))
     _be_deterministic()
     return fabric
+
+
+def _launch(fabric: Fabric) -> None:
+    """Start the other processes, which like this one take no module from the working folder."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        fabric.launch()
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def available_device(plan: DevicePlan) -> Device:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cxrkit.config.schema import CamMethod
 from cxrkit.data.images import read_grey
+from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import load
 from cxrkit.errors import CxrkitError, InputError, nearest
 from cxrkit.files import write_bytes
@@ -109,11 +110,21 @@ def _batches(
     plan: ExplainPlan, root: Path, explained: Explained
 ) -> Iterator[tuple[Sequence[str], list[Grey], overlays.Map]]:
     """Compute the maps batch by batch."""
+    known = _hashes(plan)
     with mapping(plan.method, explained, plan.devices) as maps:
         for start in range(0, len(plan.images), BATCH_SIZE):
             images = plan.images[start : start + BATCH_SIZE]
-            greys = [read_grey(root / image) for image in images]
+            greys = [read_grey(root / image, known.get(image, "")) for image in images]
             yield images, greys, maps(np.stack([view(grey, explained.info.preprocessing.image_size) for grey in greys]))
+
+
+def _hashes(plan: ExplainPlan) -> dict[str, str]:
+    """Give what the manifest, where there is one, has of each image's file."""
+    path = RunDirectory(Path(plan.run_directory)).manifest
+    if not path.is_file():
+        return {}
+    frame = Manifest.read(path, {name: Path(root) for name, root in plan.roots.items()}).of(plan.set)
+    return dict(zip(frame["image"], frame["sha256"], strict=True))
 
 
 def _write_map(folder: Path, image: str, grey: Grey, activation: overlays.Map, info: ModelInfo) -> CamEntry:

@@ -1,6 +1,8 @@
 """Loads images: training images are decoded once where memory allows, evaluated ones ahead in threads."""
 
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +38,7 @@ class TrainImages(Dataset[Grey]):
         seed: of the training.
         budget: bytes that may still be taken by decoded images.
         threads: that decode.
+        hashes: SHA-256 of the files, as the manifest has it; none where they are not checked.
     """
 
     paths: Sequence[Path]
@@ -44,6 +47,7 @@ class TrainImages(Dataset[Grey]):
     seed: int
     budget: int
     threads: int
+    hashes: Sequence[str] = ()
     _kept: dict[int, Grey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,7 +77,8 @@ class TrainImages(Dataset[Grey]):
         return found
 
     def _read(self, image: int) -> Grey:
-        return within(read_grey(self.paths[image]), self.augmentation.stored_side)
+        sha256 = self.hashes[image] if self.hashes else ""
+        return within(read_grey(self.paths[image], sha256), self.augmentation.stored_side)
 
     def _keep(self, image: int, grey: Grey) -> None:
         if grey.nbytes <= self.budget:
@@ -94,6 +99,8 @@ class TrainLoader:
             collate_fn=_stacked,
             num_workers=workers,
             persistent_workers=workers > 0,
+            worker_init_fn=_heed_parent_alone,
+            generator=torch.Generator(),  # else it draws from the network's, where it begins and with workers otherwise
             pin_memory=pin,
         )
 
@@ -116,6 +123,23 @@ class _Current:
         return len(self.visits)
 
 
+def _heed_parent_alone(_worker: int) -> None:
+    """Stay until the training has saved its state: a cluster sends SIGTERM to every process at once.
+
+    The training process ends this one by SIGTERM too; who has sent it is told on Linux alone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_parent_says, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_when_parent_says(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
+
+
 def _stacked(greys: list[Grey]) -> Tensor:
     return torch.from_numpy(np.stack(greys))
 
@@ -129,24 +153,35 @@ def cache_bytes() -> int:
     return min(memory // SHARE_OF_MEMORY, MOST_CACHED_BYTES)
 
 
-def views(paths: Sequence[Path], image_size: int, threads: int) -> Iterator[Grey | str]:
+def views(
+    paths: Sequence[Path], image_size: int, threads: int, hashes: Sequence[str] | None = None
+) -> Iterator[Grey | str]:
     """Yield what an evaluated network sees of each file, in order, decoded ahead in threads.
+
+    Args:
+        paths: of the files.
+        image_size: pixels of the network's input.
+        threads: that decode.
+        hashes: SHA-256 of each file, as the manifest has it; None where they are not checked.
 
     Yields:
         uint8[image_size, image_size], or why the file cannot be read.
+
+    Raises:
+        ImageChangedError: a file is not what the manifest says.
     """
     with ThreadPoolExecutor(threads) as pool:
-        rest = iter(paths)
+        rest = zip(paths, hashes or [""] * len(paths), strict=True)
         load = partial(_view_or_reason, image_size=image_size)
-        ahead: deque[Future[Grey | str]] = deque(pool.submit(load, path) for path in islice(rest, AHEAD * threads))
+        ahead: deque[Future[Grey | str]] = deque(pool.submit(load, *one) for one in islice(rest, AHEAD * threads))
         while ahead:
             done = ahead.popleft().result()
-            ahead.extend(pool.submit(load, path) for path in islice(rest, 1))
+            ahead.extend(pool.submit(load, *one) for one in islice(rest, 1))
             yield done
 
 
-def _view_or_reason(path: Path, *, image_size: int) -> Grey | str:
+def _view_or_reason(path: Path, sha256: str, *, image_size: int) -> Grey | str:
     try:
-        return view(read_grey(path), image_size)
+        return view(read_grey(path, sha256), image_size)
     except UnreadableImage as error:
         return error.reason

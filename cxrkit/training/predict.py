@@ -1,6 +1,6 @@
 """What a network says of images, always in fp32, and how right it is on validation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ class EvaluationSet:
         name: ``val``, ``test`` or an external set's.
         images: their names.
         paths: their files.
+        hashes: SHA-256 of the files, as the manifest has it.
         patients: their patients' keys.
         labels: int64[n].
     """
@@ -36,6 +37,7 @@ class EvaluationSet:
     name: str
     images: list[str]
     paths: list[Path]
+    hashes: list[str]
     patients: list[str]
     labels: IntArray
 
@@ -44,7 +46,8 @@ class EvaluationSet:
         """Take the usable rows of a manifest."""
         images = frame["image"].tolist()
         labels = np.array([class_names.index(label) for label in frame["label"]], dtype=np.int64)
-        return cls(name, images, [root / image for image in images], frame["patient"].tolist(), labels)
+        paths, hashes = [root / image for image in images], frame["sha256"].tolist()
+        return cls(name, images, paths, hashes, frame["patient"].tolist(), labels)
 
 
 class Results(NamedTuple):
@@ -91,14 +94,40 @@ def _of_batch(fabric: Fabric, module: nn.Module, greys: Grey) -> FloatArray:
     return np.concatenate([_of_batch(fabric, module, half) for half in np.array_split(greys, 2)])
 
 
-def sharded_logits(fabric: Fabric, module: nn.Module, greys: Grey, num_classes: int) -> FloatArray:
-    """Compute logits as :func:`logits` does, each process a part of them; every process has them all afterwards."""
+def share_buffers(fabric: Fabric, module: nn.Module) -> None:
+    """Give every process the first one's buffers (running means), which are those that are saved."""
+    if fabric.world_size > 1:
+        for buffer in module.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def sharded_logits(
+    fabric: Fabric,
+    module: nn.Module,
+    greys: Grey,
+    num_classes: int,
+    before_each: Callable[[], None] = lambda: None,
+) -> FloatArray:
+    """Compute logits as :func:`logits` does, each process a part of them; every process has them all afterwards.
+
+    Args:
+        fabric: whose device is computed on.
+        module: on that device.
+        greys: uint8[n, height, width].
+        num_classes: K.
+        before_each: is called before each batch; what it raises ends the work.
+    """
     own = np.arange(fabric.global_rank, len(greys), fabric.world_size)
     found = torch.zeros(len(greys), num_classes, dtype=torch.float64)
     if len(own):
-        batches = (greys[own[start : start + BATCH]] for start in range(0, len(own), BATCH))
-        found[torch.from_numpy(own)] = torch.from_numpy(logits(fabric, module, batches))
+        found[torch.from_numpy(own)] = torch.from_numpy(logits(fabric, module, _batches(greys, own, before_each)))
     return _summed(fabric, found).numpy()
+
+
+def _batches(greys: Grey, own: IntArray, before_each: Callable[[], None]) -> Iterator[Grey]:
+    for start in range(0, len(own), BATCH):
+        before_each()
+        yield greys[own[start : start + BATCH]]
 
 
 def _summed(fabric: Fabric, part: Tensor) -> Tensor:

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -18,27 +16,19 @@ from cxrkit.data.images import UnreadableImage, read_grey
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import load
 from cxrkit.evaluation.predictions import write
-from cxrkit.plans import Event, ExplainedModel, RobustnessPlan, Stage, Step
+from cxrkit.plans import Event, RobustnessPlan, Stage, Step
 from cxrkit.records import Condition, ModelInfo
 from cxrkit.registry import Registry
-from cxrkit.rundir import RunDirectory, SeedDirectory
-from cxrkit.training import predict
+from cxrkit.rundir import RunDirectory
+from cxrkit.training import predict, trained
 from cxrkit.training.devices import launch, usable_cores
 from cxrkit.training.images import Grey, central_view
 from cxrkit.training.loading import cache_bytes
-from cxrkit.training.models import rebuild
 from cxrkit.training.predict import EvaluationSet, Results
+from cxrkit.training.trained import Trained
 
 Loaded = Grey | str
 """uint8[conditions, image_size, image_size], or why the image cannot be read."""
-
-
-class _Saved(NamedTuple):
-    """A trained model on the disk."""
-
-    chosen: ExplainedModel
-    folder: SeedDirectory
-    info: ModelInfo
 
 
 def predict_corrupted(plan: RobustnessPlan, tell: Callable[[Event], None]) -> None:
@@ -58,41 +48,19 @@ def predict_corrupted(plan: RobustnessPlan, tell: Callable[[Event], None]) -> No
     run = RunDirectory(Path(plan.run_directory))
     fabric = launch(plan.devices)
     models = load("cxrkit.train").models
-    saved = [_saved(run, each) for each in plan.models]
+    saved = [trained.read(run, each) for each in plan.models]
     total = len(saved) * len(plan.images) * len(plan.conditions)
     tell(Stage(name="predicting corrupted images", total=total))
     done = 0
-    for group in _groups(saved, cache_bytes()):
+    for group in trained.groups(saved, cache_bytes()):
         for number in _predict_group(plan, group, models, fabric):
             done += number
             tell(Step(step=done, steps=total))
 
 
-def _saved(run: RunDirectory, each: ExplainedModel) -> _Saved:
-    folder = run.task(each.task).seed(each.seed)
-    return _Saved(each, folder, ModelInfo.read(folder.model_info))
-
-
-def _groups(saved: Sequence[_Saved], budget: int) -> Iterator[list[_Saved]]:
-    """Put models together that get the same images and fit into ``budget`` bytes of memory; one always does."""
-    by_size = sorted(saved, key=lambda each: each.info.preprocessing.image_size)
-    for _, same in groupby(by_size, key=lambda each: each.info.preprocessing.image_size):
-        group: list[_Saved] = []
-        for each in same:
-            if group and sum(_bytes(member) for member in [*group, each]) > budget:
-                yield group
-                group = []
-            group.append(each)
-        yield group
-
-
-def _bytes(saved: _Saved) -> int:
-    return 4 * saved.info.parameters
-
-
-def _predict_group(plan: RobustnessPlan, group: Sequence[_Saved], models: Registry, fabric: Fabric) -> Iterator[int]:
+def _predict_group(plan: RobustnessPlan, group: Sequence[Trained], models: Registry, fabric: Fabric) -> Iterator[int]:
     """Predict by models that get the same images; yield the number of predictions after each batch."""
-    networks = [_network(each, models, fabric) for each in group]
+    networks = [trained.network(each, models, fabric) for each in group]
     results: list[list[list[Results]]] = [[[] for _ in plan.conditions] for _ in group]
     images = _images(plan, group[0].info)
     for batch in _batches(images, plan.conditions, group[0].info.preprocessing.image_size):
@@ -102,11 +70,6 @@ def _predict_group(plan: RobustnessPlan, group: Sequence[_Saved], models: Regist
                 yield len(batch)
     for each, of_model in zip(group, results, strict=True):
         _write(plan, each, images, of_model)
-
-
-def _network(each: _Saved, models: Registry, fabric: Fabric) -> nn.Module:
-    where = f'task "{each.chosen.task}"'
-    return rebuild(each.chosen.model, len(each.info.class_names), each.folder.model, models, where).to(fabric.device)
 
 
 def _images(plan: RobustnessPlan, info: ModelInfo) -> EvaluationSet:
@@ -123,16 +86,17 @@ def _batches(images: EvaluationSet, conditions: Sequence[Condition], image_size:
         waiting: list[Future[Loaded]] = []
         for start in range(0, len(images.paths), predict.BATCH):
             rows = slice(start, start + predict.BATCH)
-            coming = [pool.submit(prepare, *one) for one in zip(images.paths[rows], images.images[rows], strict=True)]
+            files = zip(images.paths[rows], images.hashes[rows], images.images[rows], strict=True)
+            coming = [pool.submit(prepare, *one) for one in files]
             if waiting:
                 yield [future.result() for future in waiting]
             waiting = coming
         yield [future.result() for future in waiting]
 
 
-def _under_every(path: Path, image: str, *, conditions: Sequence[Condition], image_size: int) -> Loaded:
+def _under_every(path: Path, sha256: str, image: str, *, conditions: Sequence[Condition], image_size: int) -> Loaded:
     try:
-        grey = read_grey(path)
+        grey = read_grey(path, sha256)
     except UnreadableImage as error:
         return error.reason
     resize, crop = central_view(image_size)
@@ -158,7 +122,7 @@ def _result(fabric: Fabric, network: nn.Module, batch: Sequence[Loaded], conditi
     return Results(found, status)
 
 
-def _write(plan: RobustnessPlan, each: _Saved, images: EvaluationSet, results: Sequence[Sequence[Results]]) -> None:
+def _write(plan: RobustnessPlan, each: Trained, images: EvaluationSet, results: Sequence[Sequence[Results]]) -> None:
     class_names, positive = tuple(each.info.class_names), each.info.positive
     for condition, of_condition in zip(plan.conditions, results, strict=True):
         found = predict.predictions(images, of_condition, each.chosen.task, class_names, positive)

@@ -19,6 +19,8 @@ from cxrkit.evaluation import cases, evaluate, predictions
 from cxrkit.evaluation.predictions import softmax
 from cxrkit.files import digest, write_text
 from cxrkit.records import (
+    AugmentationPreview,
+    AugmentationPreviews,
     CamEntry,
     CamIndex,
     DataSummary,
@@ -26,7 +28,10 @@ from cxrkit.records import (
     LayerInfo,
     ModelInfo,
     Preprocessing,
+    PreviewedImage,
     RunInfo,
+    SampleImage,
+    SampleImages,
     TaskInfo,
     Timing,
 )
@@ -46,6 +51,12 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
         return build(tmp_path_factory.mktemp("run") / "pneumonia", **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def show_images() -> Callable[..., None]:
+    """Give ``show_images(run, horizontal_flip=…, rename=…)``: see :func:`write_shown`."""
+    return write_shown
 
 
 @pytest.fixture(scope="session")
@@ -332,6 +343,43 @@ def _radiograph(number, label):
     return np.clip(grey + np.random.default_rng(number).normal(0, 6, grey.shape), 0, 255).astype(np.uint8)
 
 
+def write_shown(run, *, horizontal_flip=0.5, rename=str):
+    """Write what a real run draws before it trains: two sample images of each set and class, and an augmentation."""
+    labels = RunInfo.read(run.info).class_names
+    images = [
+        SampleImage(
+            image=rename(f"{of}/{label}/s{number}.jpeg"),
+            set=of,
+            label=label,
+            patient=rename(f"p{number}"),
+            sha256=digest(f"{of}{label}{number}"),
+        )
+        for of in ("train", "test")
+        for label in labels
+        for number in range(2)
+    ]
+    for number, one in enumerate(images):
+        _save(run.thumbnail(one.sha256), _radiograph(number, number % 2))
+    SampleImages(seed=0, each=2, images=images).write(run.samples)
+    preview = AugmentationPreview(
+        tasks=[*RunInfo.read(run.info).tasks],
+        settings={"random_resized_crop": {"scale": [0.7, 1.0]}, "horizontal_flip": horizontal_flip, "rotation": 10.0},
+        seed=0,
+        epochs=[1, 2],
+        image_size=224,
+        images=[PreviewedImage(image=one.image, label=one.label, patient=one.patient) for one in images[:2]],
+    )
+    for place in range(2):
+        for epoch in (None, 1, 2):
+            _save(run.view(0, place, epoch), _radiograph(place, 1)[:, : 40 if epoch is None else 60 : epoch or 1])
+    AugmentationPreviews(made_of="0", previews=[preview]).write(run.previews)
+
+
+def _save(path, grey):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(grey).save(path, quality=85)
+
+
 def _overlay(number):
     grey = _radiograph(number, 1).astype(float)
     y, x = np.mgrid[0:240, 0:320]
@@ -369,4 +417,5 @@ def hostile_run(make_run: MakeRun) -> SimpleNamespace:
         mark=lambda name: f"{name} {ending}",
         failed=names["failed"],
     )
+    write_shown(run, rename=lambda name: f"{name} {ending}")
     return SimpleNamespace(run=run, hostile=HOSTILE, **names)

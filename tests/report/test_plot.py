@@ -2,6 +2,7 @@
 
 import csv
 import re
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -198,6 +199,17 @@ def test_a_thinned_line_keeps_its_ends_and_its_course():
     assert (kept[0][0], kept[1][0], kept[0][-1], kept[1][-1]) == (x[0], y[0], x[-1], y[-1])
     upwards, sideways = np.abs(np.interp(x, *kept) - y), np.abs(np.interp(y, *reversed(kept)) - x)
     assert np.minimum(upwards, sideways).max() < 1 / marks.RESOLUTION
+
+
+def test_a_line_without_any_figure_gets_no_name_and_does_no_harm():
+    figure = Figure(figsize=(5, 4))
+    axes = figure.subplots()
+    tasks = [SimpleNamespace(number=number, name=f"model {number}") for number in range(2)]
+    lines = [marks.Line(tasks[0], [0, 0.5, 1], [0.2, 0.3, 0.2]), marks.Line(tasks[1], [0, 1], [np.nan, np.nan])]
+    for one in lines:
+        axes.plot(one.x, one.y)
+    assert marks.name_lines(axes, lines)
+    assert [text.get_text() for text in axes.texts] == ["model 0"]
 
 
 def test_figures_of_a_hundred_thousand_images_stay_thin(make_run):

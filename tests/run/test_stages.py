@@ -1,10 +1,14 @@
-"""What comes after the training, by the real command: conditions, ensembles, figures, maps; made once, made anew."""
+"""What comes after the training, by the real command: conditions, views, ensembles, figures, maps; once and anew."""
 
 import json
 import shutil
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
+from cxrkit.evaluation import predictions
 from cxrkit.records import (
     CamChecks,
     Comparison,
@@ -38,6 +42,10 @@ name = "plain"
 name = "twice"
 imbalance = "upsample"
 seeds = [0, 1]
+[[tta]]
+name = "views"
+task = "twice"
+views = 3
 [[ensemble]]
 name = "both"
 members = ["plain", "twice"]
@@ -65,6 +73,7 @@ severities = [3]
 most = 20
 """
 CONDITIONS = {"blur-3", "noise-3", "borders", "corners"}
+ALL_FINISHED = {"plain": "finished", "twice": "finished", "views": "finished", "both": "finished"}
 FOLDERS = ("tasks/plain", "tasks/plain/seeds/0", "tasks/twice", "tasks/twice/seeds/0", "tasks/twice/seeds/1")
 
 
@@ -108,7 +117,7 @@ def test_every_condition_is_predicted_by_each_seed_each_task_and_the_ensemble(do
 
 def test_the_run_directory_tells_all_that_was_asked_for(done):
     run = RunDirectory.open(done.run)
-    assert RunInfo.read(run.info).tasks == {"plain": "finished", "twice": "finished", "both": "finished"}
+    assert RunInfo.read(run.info).tasks == ALL_FINISHED
     assert DataAudit.read(run.audit).baselines
     assert {(one.task, one.reference) for one in Explanations.read(run.explanations).agreement} == {("twice", "plain")}
     for name in ("plain", "twice"):
@@ -118,9 +127,36 @@ def test_the_run_directory_tells_all_that_was_asked_for(done):
     judged = [one for one in Comparison.read(run.comparison).records if one.margin is not None]
     assert {(one.task, one.metric, one.margin) for one in judged} == {
         ("twice", "roc_auc", 0.1),
+        ("views", "roc_auc", 0.1),
         ("both", "roc_auc", 0.1),
     }
     assert all(one.non_inferior == (one.low > -0.1) for one in judged)
+
+
+def test_test_time_augmentation_is_a_model_of_its_own_beside_its_plain_task(done):
+    run = RunDirectory.open(done.run)
+    info, plain = TaskInfo.read(run.task("views").info), TaskInfo.read(run.task("twice").info)
+    assert (info.kind, info.members, info.seeds, info.tta.views) == ("tta", ["twice"], [0, 1], 3)
+    assert info.threshold.set == info.temperature.set == "val"
+    assert info.threshold.value != plain.threshold.value
+    assert info.prior == plain.prior is not None
+    found = [read_logits(run, "views", name) for name in ("seeds/0/", "seeds/1/", "")]
+    assert found[2] == pytest.approx((found[0] + found[1]) / 2)
+    assert 0 < np.abs(found[2] - read_logits(run, "twice", "")).max() < 1
+    metrics = Metrics.read(run.task("views").metrics)
+    assert {zone.set for zone in metrics.zones} == {"val", "test"}
+    assert {one.metric for one in metrics.seeds} >= {"roc_auc", "sensitivity"}
+    assert {record.condition for record in metrics.records} == {None}
+    pairs = {(one.task, one.reference) for one in Comparison.read(run.comparison).records}
+    assert {("views", "plain"), ("views", "twice")} <= pairs
+    text = (run.report / "comparison_report.txt").read_text(encoding="utf-8")
+    assert "views is twice with test-time augmentation" in " ".join(text.split())
+    assert "What test-time augmentation cost" in text
+
+
+def read_logits(run, task, folder):
+    path = run.task(task).root / f"{folder}predictions/test.csv"
+    return predictions.read(path, task=task, set_name="test", positive="PNEUMONIA").logits
 
 
 @pytest.mark.parametrize("name", ["plain", "twice", "both"])
@@ -155,7 +191,7 @@ def test_the_same_command_again_does_nothing_and_leaves_the_same_bytes(done):
     written, before, run = stamps(done), contents(done), done.json("run.json")
     result = done.cxrkit_run("--json")
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["tasks"] == {"plain": "finished", "twice": "finished", "both": "finished"}
+    assert json.loads(result.stdout)["tasks"] == ALL_FINISHED
     same = {"environment": None}  # tells of the machine and the revision that ran last
     assert done.json("run.json") | same == run | same
     assert {path.name for path, content in contents(done).items() if before[path] != content} <= {"run.json"}
@@ -165,6 +201,7 @@ def test_the_same_command_again_does_nothing_and_leaves_the_same_bytes(done):
 def test_a_dry_run_tells_of_ensembles_and_of_corrupted_images_that_are_left(done):
     told = json.loads(done.cxrkit_run("--dry-run", "--json").stdout)
     assert told["ensembles"] == [{"name": "both", "members": ["plain", "twice"], "method": "logit-mean"}]
+    assert told["tta"] == [{"name": "views", "task": "twice", "views": 3, "images_predicted": 0}]
     assert told["robustness"]["images_predicted"] == 0
     result = done.cxrkit_run("--dry-run", "--set", "robustness.severities=[1, 3]")
     images = done.json("robustness.json")["n"]
@@ -211,6 +248,10 @@ def test_a_run_that_was_interrupted_in_later_stages_ends_as_an_undisturbed_one(c
     info = copy.run / "run.json"
     none = dict.fromkeys(("robustness_fingerprint", "evaluation_fingerprint", "explain_fingerprint"))
     info.write_text(json.dumps(copy.json("run.json") | none))
+    views = done_of(copy, "views").model_copy(update={"state": "running"})
+    views.write(copy.run / "tasks/views/task.json")
+    for lost in ("test.csv", "seeds/0/predictions/test.csv", "seeds/1/predictions/val.csv"):
+        (copy.run / "tasks/views" / lost).unlink(missing_ok=True)
     for lost in ("robustness.json", "explanations.json", "comparison.json", "tasks/twice/cam/index.json"):
         (copy.run / lost).unlink()
     for left in ("tasks/plain/seeds/0", "tasks/plain"):
@@ -221,8 +262,69 @@ def test_a_run_that_was_interrupted_in_later_stages_ends_as_an_undisturbed_one(c
     assert result.returncode == 0, result.stderr
     after = contents(copy)
     assert after.keys() == before.keys()
-    own = {"run.json", "explain.json", "robustness-plan.json"}  # these two name their folder
+    own = {"run.json", "explain.json", "robustness-plan.json", "plan.json"}  # these three name their folder
+    own |= {"timing.json", "log.txt", "comparison_report.txt", "files.json"}  # the views took other time
     assert [path for path in before if path.name not in own and after[path] != before[path]] == []
+
+
+def done_of(study, task):
+    return TaskInfo.read(study.run / "tasks" / task / "task.json")
+
+
+@pytest.mark.faults
+def test_views_that_were_killed_go_on_and_end_as_undisturbed_ones(copy):
+    text = (TASKS + ROBUSTNESS).replace("views = 3", "views = 64")
+    copy.write(text.replace("[explain]", '[explain]\nmethod = "none"'))
+    command = [sys.executable, "-m", "cxrkit", "run", str(copy.folder / "tasks.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("views: predicting test"):
+                process.kill()
+    assert done_of(copy, "views").state == "running"
+    there = stamps(copy, "tasks/views/seeds/*/predictions/val.csv")
+    assert len(there) == 2
+    assert not list(copy.run.glob("tasks/views/seeds/*/predictions/test.csv"))
+    assert copy.cxrkit_run("--quiet").returncode == 0
+    assert stamps(copy, "tasks/views/seeds/*/predictions/val.csv") == there
+    gone_on = contents(copy, "tasks/views/**/predictions/*")
+    shutil.rmtree(copy.run / "tasks/views")
+    assert copy.cxrkit_run("--quiet").returncode == 0
+    assert contents(copy, "tasks/views/**/predictions/*") == gone_on
+    assert len(gone_on) == 6
+
+
+@pytest.mark.slow
+def test_only_the_views_that_changed_are_predicted_again_and_stale_ones_are_removed(copy):
+    quiet = ("--quiet", "--set", 'explain.method="none"')
+    trained, before = stamps(copy, "tasks/twice/seeds/**/*"), contents(copy, "tasks/views/seeds/*/predictions/*")
+    copy.write((TASKS + ROBUSTNESS).replace("views = 3", "views = 4"))
+    assert copy.cxrkit_run(*quiet).returncode == 0
+    after = contents(copy, "tasks/views/seeds/*/predictions/*")
+    assert after.keys() == before.keys()
+    assert not any(after[path] == before[path] for path in after)
+    of_first = stamps(copy, "tasks/views/seeds/0/predictions/*")
+    text = (TASKS + ROBUSTNESS).replace("seeds = [0, 1]", "seeds = [0]")
+    copy.write(text.replace("views = 3", "views = 4"))
+    assert copy.cxrkit_run(*quiet).returncode == 0
+    assert not (copy.run / "tasks/views/seeds/1").exists()
+    assert stamps(copy, "tasks/views/seeds/0/predictions/*") == of_first
+    assert stamps(copy, "tasks/twice/seeds/**/*") == trained
+    folder = copy.run / "tasks/views"
+    assert (folder / "predictions/test.csv").read_bytes() == (folder / "seeds/0/predictions/test.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_views_that_cannot_be_predicted_fail_their_model_and_its_ensemble_alone(copy):
+    weights = copy.run / "tasks/twice/seeds/1/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    copy.write((TASKS + ROBUSTNESS).replace('["plain", "twice"]', '["plain", "views"]'))
+    result = copy.cxrkit_run("--set", 'explain.method="none"', "--set", "robustness.tasks=['plain']")
+    assert result.returncode == 1
+    assert 'tta "views" failed:' in result.stderr
+    assert "model.safetensors" in result.stderr
+    assert 'ensemble "both" failed: its member "views" failed' in result.stderr
+    assert copy.json("run.json")["tasks"] == ALL_FINISHED | {"views": "failed", "both": "failed"}
+    assert (copy.run / "report/comparison_report.txt").is_file()
 
 
 @pytest.mark.slow
@@ -231,7 +333,7 @@ def test_a_failed_member_fails_the_ensemble_alone(copy):
     result = copy.cxrkit_run("--fresh", "--task", "plain", "--set", diverging, "--set", "task.plain.batch_size=8")
     assert result.returncode == 1
     assert 'ensemble "both" failed: its member "plain" failed' in result.stderr
-    assert copy.json("run.json")["tasks"] == {"plain": "failed", "twice": "finished", "both": "failed"}
+    assert copy.json("run.json")["tasks"] == ALL_FINISHED | {"plain": "failed", "both": "failed"}
     assert conditions(copy, "tasks/twice") == CONDITIONS
     assert copy.json("comparison.json")["refused"] == [
         'Nothing is compared with the reference "plain", it has no predictions.'
@@ -245,8 +347,8 @@ def test_an_ensemble_waits_for_members_that_were_not_asked_for(done, tmp_path):
     none = ("--set", 'explain.method="none"', "--set", "robustness.tasks=['twice']")
     result = done.cxrkit_run("--output", str(elsewhere.run), "--task", "plain", *none, "--json")
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["tasks"] == {"plain": "finished", "both": "pending"}
-    assert elsewhere.json("run.json")["tasks"] == {"plain": "finished", "twice": "pending", "both": "pending"}
+    assert json.loads(result.stdout)["tasks"] == {"plain": "finished", "views": "pending", "both": "pending"}
+    assert elsewhere.json("run.json")["tasks"] == dict.fromkeys(ALL_FINISHED, "pending") | {"plain": "finished"}
     assert not (elsewhere.run / "robustness.json").exists()
 
 
@@ -268,6 +370,18 @@ def test_wrong_input_is_told_at_once_and_nothing_is_written(study):
     assert [sentence for sentence in expected if sentence not in result.stderr] == []
     assert len(result.stderr.splitlines()) == len(expected)
     assert not study.run.exists()
+
+
+def test_a_name_under_which_a_task_left_its_models_is_not_taken_by_views(study):
+    weights = study.run / "tasks/views/seeds/0/model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"of a task that was called so")
+    study.write(TASKS)
+    result = study.cxrkit_run_here()
+    assert result.returncode == 2
+    assert 'tta "views": ' in result.stderr
+    assert "holds trained models, choose another name or move it away" in result.stderr
+    assert [path for path in study.run.rglob("*") if path.is_file()] == [weights]
 
 
 VENDOR = """

@@ -1,17 +1,14 @@
 """Chapters that plugins add: what metric reporters wrote beside their figures, and report sections of their own."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from cxrkit import sections
+from cxrkit import guard, sections
 from cxrkit.api import Figure, Predictions, ReportedModel, ReportedStudy, ReportFigure, ReportSection, Threshold
 from cxrkit.errors import CxrkitError
+from cxrkit.guard import MisbehaviourError
 from cxrkit.pictures import media_type
 from cxrkit.records import SectionRecord
 from cxrkit.registry import Registered
@@ -20,8 +17,6 @@ from cxrkit.report.results import Results, TaskResult
 
 ChosenSection = tuple[Registered, Mapping[str, Any]]
 """A report section and its options."""
-
-HOOK = "cxrkit_register_report_sections"
 
 
 def of_reporters(results: Results) -> list[Section]:
@@ -46,8 +41,9 @@ def of_plugins(results: Results, chosen: Sequence[ChosenSection]) -> tuple[list[
         try:
             section = _made(component, options, _study(results))
         except _UnusableError as unusable:
-            warnings.append(f"{_origin(component)} {unusable}; the report is written without it")
+            warnings.append(f"{component.origin} {unusable}; the report is written without it")
             continue
+        section = results.names.section(section)
         made.append(Section(f"section-{place}", section.title, tuple(_blocks(section))))
     return made, warnings
 
@@ -57,22 +53,19 @@ class _UnusableError(Exception):
 
 
 def _made(component: Registered, options: Mapping[str, Any], study: ReportedStudy) -> ReportSection:
+    def make() -> tuple[ReportSection, str | None]:
+        section = component.factory(study, **guard.options(options))
+        return section, sections.fault(section)
+
     try:
-        with redirect_stdout(sys.stderr):  # what a plugin prints must not get into --json
-            section = component.factory(study, **options)
-            wrong = sections.fault(section)
+        section, wrong = guard.call(component.origin, make)
+    except MisbehaviourError as error:
+        raise _UnusableError(error.what) from error
     except CxrkitError as error:
         raise _UnusableError(f"failed ({error})") from error
-    except (Exception, SystemExit) as error:
-        raise _UnusableError(f"failed ({' '.join(f'{type(error).__name__}: {error}'.split())})") from error
     if wrong is not None:
         raise _UnusableError(wrong)
-    return section  # type: ignore[no-any-return]  # it has just been looked at
-
-
-def _origin(component: Registered) -> str:
-    plugin = f'plugin "{component.entry_point}" of {component.distribution} {component.version}'
-    return f'report section "{component.name}" ({plugin}, {HOOK})'
+    return section
 
 
 # ── As blocks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +146,7 @@ class _PredictionsBySet(Mapping[str, Predictions]):
         if name not in self._sets:
             raise KeyError(name)
         if name not in self._read:
-            self._read[name] = _unwritable(self._task.predictions(name))
+            self._read[name] = guard.read_only(self._task.predictions(name))
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -161,11 +154,3 @@ class _PredictionsBySet(Mapping[str, Predictions]):
 
     def __len__(self) -> int:
         return len(self._sets)
-
-
-def _unwritable(found: Predictions) -> Predictions:
-    for one in fields(found):
-        value = getattr(found, one.name)
-        if isinstance(value, np.ndarray):
-            value.setflags(write=False)
-    return found

@@ -1,12 +1,14 @@
 """The cases that are looked at one by one: image, what each model saw and said, patient and subgroup."""
 
-import csv
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
+from cxrkit import bounded
 from cxrkit.config.schema import ExplainTable
 from cxrkit.evaluation import cases as evaluation_cases
+from cxrkit.evaluation.table import records
 from cxrkit.report import wording
 from cxrkit.report.chapters.judging import Judged, Opinion
 from cxrkit.report.content import Case, View
@@ -14,6 +16,7 @@ from cxrkit.report.results import TEST, Results, Source, TaskResult
 from cxrkit.rundir import RunDirectory
 
 OWN_COLUMNS = frozenset({"image", "split", "label", "patient", "sha256", "width", "height", "excluded", "mask"})
+MOST_BYTES, LONGEST_SIDE = 20 * bounded.MEGABYTE, 4096  # of a picture in a run directory, which are far smaller
 SHOWN_SIDE = 320  # pixels of a picture's longer side, twice of what it takes on the screen
 
 
@@ -26,14 +29,14 @@ def chosen(results: Results, set_name: str = TEST) -> tuple[list[str], list[str]
         table = source.info.configuration.get("explain") or {}
         most, correct = table.get("most", default.most), table.get("correct", default.correct)
         found = evaluation_cases.choose(source.run, set_name=set_name, most=most, correct=correct)
-        images += found.images
+        images += map(source.names.image, found.images)
         rules.append(found.rule)
     return list(dict.fromkeys(images)), list(dict.fromkeys(rules))
 
 
 def _has_pictures(source: Source) -> bool:
     maps = (source.run.task(task).cam / "index.json" for task in source.info.tasks)
-    return source.run.thumbnail("").parent.is_dir() or any(path.is_file() for path in maps)
+    return source.run.images.is_dir() or any(path.is_file() for path in maps)
 
 
 class Pictures:
@@ -45,13 +48,14 @@ class Pictures:
         self._rows: dict[str, tuple[RunDirectory, Mapping[str, str]]] = {}
         for source in results.sources:
             for row in _manifest(source, set_name):
-                if row["image"] in wanted:
-                    self._rows.setdefault(row["image"], (source.run, row))
+                name = source.names.image(row["image"])
+                if name in wanted:
+                    self._rows.setdefault(name, (source.run, source.names.row(row)))
 
     def case(self, one: Judged, positive: str) -> Case:
         """Put together what is shown of an image."""
         run, row = self._rows.get(one.image, (None, {}))
-        picture = run.thumbnail(row["sha256"]) if run is not None else None
+        picture = run.thumbnail(row.get("sha256", "")) if run is not None else None
         return Case(
             image=one.image,
             patient=one.patient,
@@ -61,7 +65,7 @@ class Pictures:
             verdict=verdict(one, positive),
             views=tuple(_view(opinion, one.image) for opinion in one.opinions),
             certainty=one.certainty,
-            picture=_jpeg(picture) if picture is not None and picture.is_file() else None,
+            picture=jpeg(picture) if picture is not None and picture.is_file() else None,
         )
 
 
@@ -109,29 +113,34 @@ def figure(opinion: Opinion) -> str | None:
 
 def _overlay(task: TaskResult, image: str) -> bytes | None:
     entry = next((entry for entry in task.cam.entries if entry.image == image), None) if task.cam else None
-    path = task.directory.cam / entry.overlay if entry else None
-    return _jpeg(path) if path is not None and path.is_file() else None
+    path = task.directory.overlay(entry.overlay) if entry else None
+    return jpeg(path) if path is not None and path.is_file() else None
 
 
 def _manifest(source: Source, set_name: str) -> Iterator[dict[str, str]]:
     if source.run.manifest.is_file():
-        with source.run.manifest.open(encoding="utf-8", newline="") as file:
-            yield from (row for row in csv.DictReader(file) if row["split"] == set_name and not row["excluded"])
+        for row in records(source.run.manifest):
+            if "image" in row and row.get("split") == set_name and not row.get("excluded"):
+                yield row
 
 
-def _jpeg(path: Path) -> bytes | None:
+def jpeg(path: Path) -> bytes | None:
     """Read a picture as a JPEG no larger than shown, as it is where it is one; None of a damaged file."""
     from PIL import Image
 
-    content = path.read_bytes()
     try:
-        with Image.open(BytesIO(content)) as image:
+        with bounded.opened(path) as file:
+            content = file.read(MOST_BYTES)
+        with warnings.catch_warnings(), Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
+            warnings.simplefilter("error")
+            if max(image.size) > LONGEST_SIDE:
+                return None
             if image.format == "JPEG" and max(image.size) <= SHOWN_SIDE:
                 image.load()
                 return content
             small = image.convert("L" if image.mode in {"1", "L", "LA", "I;16"} else "RGB")
             small.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    except (OSError, ValueError):  # damaged since it was written: its case is told without it
+    except Exception:  # noqa: BLE001 - damaged since it was written, or a stranger's: its case is told without it
         return None
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=85)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cxrkit.records import DataSummary
 from cxrkit.report import wording
-from cxrkit.report.chapters import audit
+from cxrkit.report.chapters import audit, shown
 from cxrkit.report.content import Block, Bullets, Cell, Column, Flow, FlowBox, Heading, Section, Table, Text
 from cxrkit.report.phrases import population
 from cxrkit.report.results import Results
@@ -25,19 +25,20 @@ def section(results: Results) -> Section:
 
 def _data(results: Results) -> Iterator[Block]:
     several = len(results.sources) > 1
-    shown: list[str | None] = []
-    for source in results.sources:
+    told: list[str | None] = []
+    for number, source in enumerate(results.sources):
         if source.info.data is None:
             continue
-        if source.info.data.manifest_sha256 in shown and source.info.data.manifest_sha256 is not None:
+        if source.info.data.manifest_sha256 in told and source.info.data.manifest_sha256 is not None:
             continue
-        shown.append(source.info.data.manifest_sha256)
+        told.append(source.info.data.manifest_sha256)
         if several:
             yield Heading(f"Images of {source.name}")
         yield from summary(source.info.data, results.positive)
+        yield from shown.samples(source.run, source.samples, f"data-samples-{number}" if number else "data-samples")
         if source.audit is not None:
             yield from audit.blocks(source.audit)
-    if not shown:
+    if not told:
         yield Text(
             f"The figures come from prediction files: {population(results)}. Which images were left out before, and "
             "whether any of these patients took part in training, these files cannot tell."

@@ -162,7 +162,7 @@ def _maps(results: Results) -> Iterator[Block]:
 
 
 def _with_maps(results: Results, drawn: Sequence[str]) -> str:
-    """Name the models that maps were drawn of, and those that have none, as ensembles."""
+    """Name the models that maps were drawn of, and those that have none: ensembles, test-time augmentation."""
     without = [task.name for task in results.tasks if task.name not in drawn]
     if not without:
         return "every model"

@@ -117,10 +117,33 @@ def _compute(results: Results) -> Iterator[Block]:
         titles = ("Model", "Seed", "Training time", "Images/s", "Peak memory", "Parameters", "trained", "Device")
         columns = tuple(Column(title, numeric=place not in {0, 7}) for place, title in enumerate(titles))
         yield Table("What the trainings cost", columns, rows)
+    yield from _cost_of_views(results)
     for source in results.sources:
         if len(results.sources) > 1:
             yield Heading(f"Run {source.name}")
         yield _environment(source.info.environment, source.info.started)
+
+
+def _cost_of_views(results: Results) -> Iterator[Table]:
+    """Show what judging every image in several views took."""
+    rows = tuple(
+        (
+            model_cell(task),
+            Cell(str(tta.views)),
+            Cell(str(len(task.info.seeds))),
+            Cell(wording.duration(timing.seconds)),
+            Cell(f"{timing.images_per_second:.1f}" if timing.images_per_second else wording.NONE),
+            Cell(wording.memory(timing.peak_memory_bytes)),
+            Cell(timing.device or wording.NONE, timing.precision),
+        )
+        for task in results.tasks
+        if (tta := task.info.tta) is not None and (timing := task.timing) is not None
+    )
+    if rows:
+        titles = ("Model", "Views", "Trainings", "Time", "Images/s", "Peak memory", "Device")
+        columns = tuple(Column(title, numeric=title not in {"Model", "Device"}) for title in titles)
+        note = "Of all sets together. Images/s: images that one network judges in all of their views in a second."
+        yield Table("What test-time augmentation cost", columns, rows, (note,))
 
 
 def _cost_row(task: TaskResult, seed: SeedResult) -> tuple[Cell, ...]:

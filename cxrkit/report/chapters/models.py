@@ -7,6 +7,7 @@ from typing import Any
 from cxrkit.api import Unit
 from cxrkit.records import ModelInfo, TaskKind, ThresholdRecord
 from cxrkit.report import wording
+from cxrkit.report.chapters import shown
 from cxrkit.report.chapters.repeats import UNITS
 from cxrkit.report.content import Block, Cell, Column, Section, Table
 from cxrkit.report.phrases import ENSEMBLE_METHODS, threshold_origin
@@ -17,6 +18,7 @@ TIMES = " \N{MULTIPLICATION SIGN} "
 KINDS: dict[TaskKind, str] = {
     "trained": "trained here",
     "predictions": "predictions given",
+    "tta": "test-time augmentation",
     "ensemble": "ensemble",
     "checkpoint": "saved model",
 }
@@ -30,8 +32,10 @@ def section(results: Results) -> Section:
 
 def _models(results: Results) -> Iterator[Block]:
     yield _settings(results)
+    yield from _views(results)
     yield from _ensembles(results)
     yield _thresholds(results)
+    yield from shown.previews(results)
     yield from _layers(results)
 
 
@@ -56,6 +60,7 @@ def _setting_row(task: TaskResult) -> tuple[Cell, ...]:
     info = task.info
     options = info.options
     plain: dict[str, Any] = {key: options[key] for key in ("epochs", "batch_size", "precision") if key in options}
+    plain |= {"views": info.tta.views} if info.tta else {}
     seeds = f"seed{'s' if len(info.seeds) > 1 else ''} {wording.listed([str(seed) for seed in info.seeds])}"
     if len(info.seeds) > 1:
         seeds += f", represented by {'their mean logit' if info.represent == 'ensemble' else info.represent}"
@@ -96,12 +101,34 @@ def _augmentation(options: Mapping[str, Any]) -> str:
     return _told(used) or "none"
 
 
+def _views(results: Results) -> Iterator[Table]:
+    """Show in which views each model with test-time augmentation judges an image."""
+    rows = [
+        (
+            model_cell(task),
+            Cell(wording.listed(task.info.members)),
+            Cell(str(told.views)),
+            Cell(_augmentation({"augmentation": told.augmentation})),
+        )
+        for task in results.tasks
+        if (told := task.info.tta) is not None
+    ]
+    if rows:
+        titles = ("Model", "Networks of", "Views", "Augmentation of all views but the plain one")
+        columns = tuple(Column(title, numeric=title == "Views") for title in titles)
+        note = (
+            "An image is judged in several views of it, and the logits are averaged. The random choices depend on the "
+            "run's seed, the image and the number of the view alone: the same image gives the same result again."
+        )
+        yield Table("Test-time augmentation", columns, tuple(rows), (note,))
+
+
 def _ensembles(results: Results) -> Iterator[Table]:
     """Show of what each ensemble consists, and with which weights."""
     rows = []
     for task in results.tasks:
         told = task.info.ensemble
-        for place, name in enumerate(task.info.members):
+        for place, name in enumerate(task.info.members if task.info.kind == "ensemble" else ()):
             weight = told.weights.get(name) if told else None
             rows.append(
                 (

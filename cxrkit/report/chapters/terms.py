@@ -135,6 +135,8 @@ TERMS = {
         that uses it fails where it is absent.""",
     "Temperature scaling": """All logits divided by one number, fitted on validation, so that the probabilities are
         neither too extreme nor too timid. It changes no ranking.""",
+    "Test-time augmentation": """An image is judged in several slightly changed views of it, and what the model says of
+        each is averaged. It costs as many times the computing.""",
     "Threshold": """The probability (or score) from which on an image is called positive. A lower one finds more and
         raises more false alarms.""",
     "Threshold probability": """From which probability of disease on one would act. At 10%, a patient found is held to

@@ -155,7 +155,7 @@ def ensembles(evidence: Evidence) -> Answer:
     if evidence.given:
         names = wording.listed(evidence.given)
         return _needs(evidence, f"whether an ensemble made the predictions of {names}, and how", "models")
-    several = any(task.info.kind == "ensemble" or len(task.info.seeds) > 1 for task in evidence.results.tasks)
+    several = any(task.info.kind in {"ensemble", "tta"} or len(task.info.seeds) > 1 for task in evidence.results.tasks)
     if not several:
         return Answer("not applicable", "Each model is a single network.")
     return _told(evidence, "models", "Members, weights and how their outputs are combined", "how models are combined")

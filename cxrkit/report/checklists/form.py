@@ -25,8 +25,8 @@ class Evidence:
 
     @property
     def models(self) -> list[TaskResult]:
-        """The single models; an ensemble is made of these."""
-        return [task for task in self.results.tasks if task.info.kind != "ensemble"]
+        """The single models; an ensemble, and test-time augmentation, is made of these."""
+        return [task for task in self.results.tasks if task.info.kind not in {"ensemble", "tta"}]
 
     @property
     def given(self) -> list[str]:

@@ -19,6 +19,7 @@ FONTS = '"Inter", "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", "DejaV
 OF_JOURNALS = ("Arial", "Helvetica", "Liberation Sans")  # what journals ask for; DejaVu Sans comes with matplotlib
 SQUARE = (3.45, 3.3)  # inches: two of them side by side fill an A4 page's width
 WIDE = (6.95, 2.9)
+TALLEST = 9.0  # inches: what a page of a journal holds of a figure above its caption
 NAME_LENGTH = 32
 
 STYLE: Any = {

@@ -133,6 +133,7 @@ def name_lines(axes: "Axes", lines: Sequence[Line]) -> bool:
     """Write each model's name on its line, where that lies far from the others; False where one has no such place."""
     import numpy as np
 
+    lines = [one for one in lines if _known(one)]  # one may have no figure at all
     axes.get_xlim(), axes.get_ylim()  # matplotlib finds limits of its own only when asked for them
     wide, high = size_of(axes)
     across = np.linspace(0, 1, PLACES)
@@ -172,9 +173,12 @@ def _levels(axes: "Axes", one: Line, places: Any) -> Any:
     """Find how high a line is at places along the axes, both as shares of them; NaN where it is not."""
     import numpy as np
 
-    known = [pair for pair in zip(one.x, one.y, strict=True) if all(map(isfinite, pair))]
-    seen = (axes.transScale + axes.transLimits).transform(np.array(known))
+    seen = (axes.transScale + axes.transLimits).transform(np.array(_known(one)))
     return np.interp(places, seen[:, 0], seen[:, 1], left=np.nan, right=np.nan)
+
+
+def _known(one: Line) -> list[tuple[float, float]]:
+    return [pair for pair in zip(one.x, one.y, strict=True) if all(map(isfinite, pair))]
 
 
 def _room(levels: Any, name: int, others: Sequence[int], reach: int) -> Any:

@@ -8,7 +8,7 @@ from cxrkit.overlay_colours import bar
 from cxrkit.report import wording
 from cxrkit.report.content import Case, Gallery, Plot, Report, View
 from cxrkit.report.drawn import palette
-from cxrkit.report.drawn.drawing import WIDE, Drawing, shown
+from cxrkit.report.drawn.drawing import TALLEST, WIDE, Drawing, shown
 from cxrkit.report.drawn.map_colours import LEAST
 from cxrkit.report.drawn.map_colours import MOST as GREATEST
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST = 5  # cases of a panel
 MODELS = 4  # whose maps stand beside the image
+ABREAST = 6  # pictures in a line of a figure as wide as a page
+APART = 0.15  # of a picture's width, between cases side by side
 LETTER = 3.7  # points that a letter is wide
 ABOVE = 0.45  # inches above each row, for its texts
 BAR = 0.14  # inches of the bar
@@ -26,7 +28,7 @@ BAR = 0.14  # inches of the bar
 def plots(report: Report) -> Iterator[Plot]:
     """Draw the first errors of the report that have maps, with as many models as a page is wide; none without any."""
     shown_cases = [case for case in _cases(report) if any(view.overlay for view in case.views) and case.picture]
-    wrong = [case for case in shown_cases if any(view.wrong for view in case.views)][:MOST]
+    wrong = _fitting([case for case in shown_cases if any(view.wrong for view in case.views)][:MOST])
     if wrong:
         told = "; ".join(f"{case.image}, shows {case.truth}: {case.verdict.lower()}" for case in wrong)
         yield Plot(
@@ -47,11 +49,18 @@ def _cases(report: Report) -> Iterator[Case]:
                 yield from block.cases
 
 
+def _fitting(cases: Sequence[Case]) -> Sequence[Case]:
+    """Take the first cases, as many as a page has room for, one at least."""
+    while len(cases) > 1 and drawing(cases).size[1] > TALLEST:
+        cases = cases[:-1]
+    return cases
+
+
 def drawing(cases: Sequence[Case]) -> Drawing:
-    """Draw a row for each case, pictures in their aspect ratio."""
+    """Draw the pictures of each case in a row, in their aspect ratio; cases of few pictures stand side by side."""
     models = _models(cases)
     views = [[view for view in case.views if view.model in models] for case in cases]
-    columns = 1 + len(models)
+    of_case = 1 + len(models)
     pictures = [
         [_opened(case.picture), *(_opened(view.overlay) for view in of)] for case, of in zip(cases, views, strict=True)
     ]
@@ -59,22 +68,39 @@ def drawing(cases: Sequence[Case]) -> Drawing:
         picture.shape[0] / picture.shape[1] for row in pictures for picture in row if picture is not None
     )
 
+    def side(width: float) -> float:
+        abreast = _abreast(width, of_case, len(cases))
+        return width / (abreast * (of_case + APART) - APART)
+
     def height(width: float) -> float:
-        return BAR + ABOVE + len(cases) * (ABOVE + tallest * width / columns)
+        rows = -(-len(cases) // _abreast(width, of_case, len(cases)))
+        return BAR + ABOVE + rows * (ABOVE + tallest * side(width))
 
     def paint(figure: "Figure") -> None:
         width = figure.get_figwidth()
-        ratios = [tallest * width / columns] * len(cases) + [BAR]
-        grid = figure.add_gridspec(len(cases) + 1, columns, height_ratios=ratios)
-        for row, (case, line) in enumerate(zip(cases, pictures, strict=True)):
+        abreast = _abreast(width, of_case, len(cases))
+        rows = -(-len(cases) // abreast)
+        grid = figure.add_gridspec(
+            rows + 1,
+            abreast * (of_case + 1) - 1,
+            height_ratios=[tallest * side(width)] * rows + [BAR],
+            width_ratios=([1] * of_case + [APART]) * (abreast - 1) + [1] * of_case,
+        )
+        for number, (case, line) in enumerate(zip(cases, pictures, strict=True)):
+            row, first = number // abreast, number % abreast * (of_case + 1)
             for column, picture in enumerate(line):
-                view = views[row][column - 1] if column else None
-                most = int(width / columns * 72 / LETTER)
+                view = views[number][column - 1] if column else None
+                most = int(side(width) * 72 / LETTER)
                 title = [shown(one, most) for one in _title(case, view)]
-                _picture(figure.add_subplot(grid[row, column]), picture, "\n".join(title), view)
-        _bar(figure.add_subplot(grid[len(cases), :]))
+                _picture(figure.add_subplot(grid[row, first + column]), picture, "\n".join(title), view)
+        _bar(figure.add_subplot(grid[rows, :]))
 
-    return Drawing((WIDE[0], height(WIDE[0])), paint, height)
+    return Drawing((WIDE[0], height(WIDE[0])), paint, lambda width: min(TALLEST, height(width)))
+
+
+def _abreast(width: float, of_case: int, cases: int) -> int:
+    """Say how many cases of so many pictures stand side by side."""
+    return max(1, min(cases, round(ABREAST * width / WIDE[0]) // of_case))
 
 
 def _models(cases: Sequence[Case]) -> list[int]:

@@ -12,6 +12,7 @@ from cxrkit.report.content import Plot, Plots, Report
 from cxrkit.report.drawn import matrices as matrix_figure
 from cxrkit.report.drawn import panels as panel_figure
 from cxrkit.report.drawn import splits as splits_figure
+from cxrkit.report.drawn import tiles as tiles_figure
 from cxrkit.report.drawn.drawing import Format
 from cxrkit.report.results import Results
 
@@ -28,6 +29,7 @@ def figures(report: Report, results: Results) -> dict[str, Plot]:
         _of_sections(report),
         matrix_figure.plots(report, results),
         splits_figure.plots(results),
+        tiles_figure.plots(report),
         panel_figure.plots(report),
     ):
         found[_free(plot.name, found)] = plot

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from cxrkit.records import DataSummary
 from cxrkit.report import wording
-from cxrkit.report.chapters.data import SPLIT_TITLES, split_names
+from cxrkit.report.chapters.data import split_names
+from cxrkit.report.chapters.shown import set_name
 from cxrkit.report.content import Plot
 from cxrkit.report.drawn.drawing import SQUARE, Drawing, shown
 from cxrkit.report.drawn.palette import INK, MUTED
@@ -26,19 +27,20 @@ def plots(results: Results) -> Iterator[Plot]:
         data = source.info.data
         if data is not None and data.counts and (data.manifest_sha256 is None or data.manifest_sha256 not in told):
             told.append(data.manifest_sha256)
-            yield _plot(data, results.positive, f"classes-{number}" if number else "classes")
+            yield plot(data, results.positive, f"classes-{number}" if number else "classes")
 
 
-def _plot(data: DataSummary, positive: str, name: str) -> Plot:
+def plot(data: DataSummary, positive: str, name: str = "classes") -> Plot:
+    """Draw the classes of each split; ``positive`` is empty where no class is known to be it."""
     parts = [
-        f"{_title(split)}: {', '.join(f'{label} {_label(count, data, split)}' for label, count in counts.items())}"
+        f"{set_name(split)}: {', '.join(f'{label} {_label(count, data, split)}' for label, count in counts.items())}"
         for split, counts in _ordered(data)
     ]
     images = sum(sum(counts.values()) for counts in data.counts.values())
     return Plot(
         name,
         drawing(data, positive),
-        f"Classes of each split, n = {wording.counted(images, 'image')}. Filled: {positive}.",
+        f"Classes of each split, n = {wording.counted(images, 'image')}.{f' Filled: {positive}.' if positive else ''}",
         "A model sees the shares of the training images; where those of the test images differ, its probabilities may "
         "be off.",
         f"Images by class and split. {'; '.join(parts)}.",
@@ -56,7 +58,7 @@ def drawing(data: DataSummary, positive: str) -> Drawing:
         names: list[str] = []
         line = 0.0
         for split, counts in _ordered(data):
-            heading = f"{shown(_title(split))}, n = {wording.count(sum(counts.values()))}"
+            heading = f"{shown(set_name(split))}, n = {wording.count(sum(counts.values()))}"
             axes.annotate(heading, (0, line), (2, 0), textcoords="offset points", va="center", fontweight="bold")
             for label, count in counts.items():
                 line += 1
@@ -87,7 +89,3 @@ def _label(count: int, data: DataSummary, split: str) -> str:
 
 def _ordered(data: DataSummary) -> list[tuple[str, dict[str, int]]]:
     return [(split, data.counts[split]) for split in split_names(data)]
-
-
-def _title(split: str) -> str:
-    return SPLIT_TITLES.get(split, f"External: {split}")

@@ -49,6 +49,7 @@ from cxrkit.report.content import (
     Table,
     Terms,
     Text,
+    Tiles,
     TitleBlock,
 )
 from cxrkit.report.results import Results, Source, TaskResult
@@ -143,7 +144,7 @@ def _block(block: Block) -> ReportBlock | None:  # noqa: C901, PLR0911 - one for
             return _table(block)
         case Matrices():
             return _matrices(block)
-        case Plots() | Pictures():
+        case Plots() | Pictures() | Tiles():
             return _figures(block)
         case Flow():
             return _flow(block)
@@ -180,12 +181,13 @@ def _matrices(block: Matrices) -> MatricesBlock:
     return MatricesBlock(reading=block.reading, matrices=matrices)
 
 
-def _figures(block: Plots | Pictures) -> FiguresBlock:
+def _figures(block: Plots | Pictures | Tiles) -> FiguresBlock:
     if isinstance(block, Pictures):
         return FiguresBlock(figures=[ReportFigure(caption=one.caption, alt=one.alt) for one in block.pictures])
     return FiguresBlock(
         figures=[
-            ReportFigure(name=one.name, caption=one.caption, reading=one.reading, alt=one.alt) for one in block.plots
+            ReportFigure(name=one.name, caption=one.caption, reading=one.reading, alt=one.alt)
+            for one in (block.plots if isinstance(block, Plots) else (block,))
         ]
     )
 

@@ -15,6 +15,7 @@ from cxrkit.report.content import (
     Table,
     Terms,
     Text,
+    Tiles,
 )
 from cxrkit.report.formats.numbering import matrix_table
 from cxrkit.report.one_line import one_line
@@ -39,7 +40,7 @@ def lines(blocks: Iterable[Block]) -> Iterator[str]:
             yield from (*written, "")
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(block: Block) -> Iterator[str]:  # noqa: C901 - one for each kind
     match block:
         case Text(text=text):
             yield escaped(text)
@@ -57,6 +58,8 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"- Figure: {escaped(f'{plot.caption} {plot.alt}')}" for plot in plots)
         case Pictures(pictures=pictures):
             yield from (f"- Figure: {escaped(f'{one.caption} {one.alt}')}" for one in pictures)
+        case Tiles(caption=caption, alt=alt):
+            yield f"- Figure: {escaped(f'{caption} {alt}')}"
         case Flow():
             yield from _flow(block)
 

@@ -14,7 +14,7 @@ from cxrkit.report.formats import front_matter
 from cxrkit.report.formats.front_matter import Value
 from cxrkit.report.formats.markdown import escaped, lines
 from cxrkit.report.one_line import one_line
-from cxrkit.report.phrases import headline, set_title, threshold_origin, threshold_value
+from cxrkit.report.phrases import headline, set_title, threshold_origin, threshold_value, views
 from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import explained
 
@@ -34,7 +34,7 @@ METRICS = {
 }
 """Figure → its identifier on the Hub, where there is one, else our own."""
 
-OURS = frozenset({"trained", "checkpoint", "ensemble"})
+OURS = frozenset({"trained", "checkpoint", "tta", "ensemble"})
 """Kinds of models that are loaded by cxrkit."""
 
 
@@ -165,6 +165,8 @@ def _description(results: Results, head: TitleBlock) -> Iterator[tuple[str, str]
     if by:
         yield "Developed by", ", ".join(by)
     yield "Kind", models.KINDS[task.info.kind]
+    if task.info.tta:
+        yield "Made of", views(task.info, task.info.tta)
     if task.info.model:
         yield "Architecture", task.info.model
     yield "Classes", f"{', '.join(task.metrics.class_names)}; detects {task.metrics.positive}"
@@ -213,6 +215,9 @@ def _usage(task: TaskResult) -> Sequence[str]:
     if info.kind == "ensemble":
         members = wording.listed(info.members)
         return (escaped(f"An ensemble has no weights of its own: see the cards of its members {members}."),)
+    if info.kind == "tta":
+        plain = wording.listed(info.members)
+        return (escaped(f"It has no weights of its own: they are those of {plain}, which has a card of its own."),)
     if info.kind == "predictions":
         return ("The model is not at hand: this card rests on its predictions.",)
     if info.kind == "checkpoint":

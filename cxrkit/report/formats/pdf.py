@@ -2,11 +2,10 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cxrkit import printing
+from cxrkit import guard, printing
 from cxrkit.errors import RunError
 from cxrkit.report.content import Report
 from cxrkit.report.formats import html
@@ -37,13 +36,15 @@ def render(report: Report, templates: Path | None = None) -> bytes:
             return _printed(page, Path(folder))
     except OSError as error:
         why = error.strerror or error
-        raise UnprintableError(f"report.pdf: not written, no temporary file can be used ({why}), free space") from error
+        raise UnprintableError(
+            f"report.pdf: not written, no temporary file can be used ({why}), free space or set TMPDIR"
+        ) from error
 
 
 def _printed(page: str, folder: Path) -> bytes:
     source, target = folder / "report.html", folder / "report.pdf"
     source.write_text(page, encoding="utf-8")
-    command = [sys.executable, "-m", "cxrkit.printing", str(source), str(target)]
+    command = [*guard.python_module("cxrkit.printing"), str(source), str(target)]
     limit = _limit(source.stat().st_size)
     try:
         done = subprocess.run(

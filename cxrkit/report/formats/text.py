@@ -19,6 +19,7 @@ from cxrkit.report.content import (
     Table,
     Terms,
     Text,
+    Tiles,
 )
 from cxrkit.report.formats.numbering import matrix_table
 from cxrkit.report.formats.paging import on_paper
@@ -91,6 +92,8 @@ def _block(block: Block) -> Iterator[str]:  # noqa: C901 - one for each kind
             yield from _hanging(f"Figure: {plot.caption} {plot.alt}" for plot in plots)
         case Pictures(pictures=pictures):
             yield from _hanging(f"Figure: {picture.caption} {picture.alt}" for picture in pictures)
+        case Tiles(caption=caption, alt=alt):
+            yield from _hanging([f"Figure: {caption} {alt}"])
         case Flow():
             yield from _flow(block)
         case Gallery():

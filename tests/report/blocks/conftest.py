@@ -41,7 +41,7 @@ CORRUPTIONS = ("blur", "jpeg", "rotation", "noise", "marker")
 
 
 @pytest.fixture(scope="session")
-def full_run(make_run: Callable[..., RunDirectory]) -> RunDirectory:
+def full_run(make_run: Callable[..., RunDirectory], show_images: Callable[..., None]) -> RunDirectory:
     """Three models, an ensemble among them, with every figure and check that there is."""
     run = make_run(skill={"scratch": 1.7, "transfer": 2.6, "both": 2.7})
     for number, task in enumerate(("scratch", "transfer", "both")):
@@ -52,6 +52,7 @@ def full_run(make_run: Callable[..., RunDirectory]) -> RunDirectory:
         write_checks(run, task, number)
     write_comparison(run)
     write_run_files(run)
+    show_images(run)
     return run
 
 

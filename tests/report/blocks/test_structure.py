@@ -27,6 +27,7 @@ from cxrkit.report.content import (
     Table,
     Terms,
     Text,
+    Tiles,
 )
 from cxrkit.report.reading import read
 
@@ -42,7 +43,7 @@ def outline(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def told(block: Block) -> Iterator[str]:  # noqa: C901 - one for each kind
+def told(block: Block) -> Iterator[str]:  # noqa: C901, PLR0912 - one for each kind
     match block:
         case Heading(title=title):
             yield f"-- {title}"
@@ -54,6 +55,8 @@ def told(block: Block) -> Iterator[str]:  # noqa: C901 - one for each kind
             yield from (f"figure {plot.name}: {plot.caption.split('. ')[0].split(', n ')[0]}" for plot in plots)
         case Pictures(pictures=pictures):
             yield from (f"picture: {picture.caption}" for picture in pictures)
+        case Tiles(name=name, rows=rows):
+            yield f"small pictures {name}: {', '.join(f'{row.title} ({len(row.tiles)})' for row in rows)}"
         case Gallery(title=title):
             yield f"cases: {title}"
         case Explorer(title=title, models=models):
