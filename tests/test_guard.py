@@ -179,7 +179,9 @@ def test_a_file_of_the_working_folder_takes_no_modules_place(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=found, check=False)
     assert done.stdout.startswith("cxrkit ")
     bare = [sys.executable, "-m", "cxrkit", "--version"]
-    assert "shadowed" in subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    shadowed = subprocess.run(bare, cwd=tmp_path, env=usual, capture_output=True, text=True, check=False)
+    assert "shadowed" in shadowed.stderr
     kept = [sys.executable, "-P", "-c", "import cxr_neighbour"]  # a plugin found through PYTHONPATH still is
     assert subprocess.run(kept, cwd=tmp_path, env=found, check=False).returncode == 0
 
