@@ -79,7 +79,12 @@ class SearchTable(Table):
 
     task: str | None = Field(None, description="The task that is varied; needed where several are trained.")
     method: Method = Field("random", description="optuna: by the tree-structured Parzen estimator (an extra).")
-    trials: int = Field(20, ge=1, le=10_000, description="Of random and optuna; a grid has as many as it has points.")
+    trials: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Of random, by default no more than there are points, and optuna; a grid has all of its points.",
+    )
     metric: Metric = Field("val_roc_auc", description="By which a trial is chosen, on validation.")
     seed: int = Field(0, ge=0, description="Of what is drawn.")
     space: Space = Field({}, description="Key of the task or of the file to its values or its range.")

@@ -34,7 +34,8 @@ def choose(run: RunDirectory, *, set_name: str = "test", most: int, correct: int
         run: an evaluated run directory; tasks on other images than the first one's are left out.
         set_name: the set to choose from.
         most: images at most.
-        correct: how many of them are examples that every task got right, balanced over the classes.
+        correct: how many of them are examples that every task got right, balanced over the classes; where there are
+            errors enough, half of ``most`` at most.
     """
     tasks = [task for task in finished_tasks(run) if task.info.threshold and task.path(set_name).is_file()]
     loaded = _on_the_same_images(tasks, set_name)
@@ -42,8 +43,9 @@ def choose(run: RunDirectory, *, set_name: str = "test", most: int, correct: int
         return Cases([], "No image was chosen.")
     first = loaded[0][0]
     wrong, surest = _errors(loaded)
-    right = _right_examples(first, wrong, min(correct, most))
     errors = _by_turns(first.labels, wrong.sum(axis=0), surest, first.images)
+    room = max(most // 2, most - len(errors))  # however few are shown, errors have their half
+    right = _right_examples(first, wrong, min(correct, room))
     shown = errors[: most - len(right)]
     rule = _rule(len(shown), len(errors), len(right), len(loaded))
     return Cases([str(first.images[row]) for row in [*shown, *right]], rule)

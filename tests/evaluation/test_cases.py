@@ -43,6 +43,16 @@ def test_the_cap_keeps_both_kinds_of_errors_and_the_most_confident(run_of, make)
     assert cases.choose(run, most=0, correct=0).images == []
 
 
+def test_errors_keep_half_of_the_places_however_few_there_are(run_of, make):
+    truth = np.array([0, 1] * 8)
+    score = np.where(truth == 1, 0.8, 0.2)
+    score[:6] = 1 - score[:6]
+    run = with_thresholds(run_of(make(truth, score)), a=0.5)
+    wrong = set(names(*range(6)))
+    assert [len(wrong.intersection(cases.choose(run, most=most, correct=8).images)) for most in (1, 4, 12)] == [1, 2, 6]
+    assert [len(cases.choose(run, most=most, correct=8).images) for most in (1, 4, 12)] == [1, 4, 12]
+
+
 def test_tasks_on_other_images_and_images_without_result_are_left_out(run_of, make):
     a = make([1, 0, 1], [0.1, 0.2, 0.0], status=["ok", "ok", "failed"])
     b = make([1, 0], [0.1, 0.9], task="b")

@@ -82,16 +82,17 @@ def test_every_command_and_option_exists(row):
 
 # ── Every row for real ────────────────────────────────────────────────────────────────────────────────────────────────
 
-SMALL = ["data.image_size=32", "run.workers=0", "evaluation.resamples=100", "explain.most=4", "explain.sample=0"]
+SMALL = ["data.image_size=32", "run.workers=0", "evaluation.resamples=100", "explain.most=8", "explain.sample=0"]
 SETS = [word for key in [*SMALL, "run.device=cpu"] for word in ("--set", key)]
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The folder that the table begins in, Kaggle's library and ImageNet's weights replaced by what is made here."""
-    phantom.write(tmp_path / "made" / "chest_xray", images=240, size=48, seed=1)
+    phantom.write(tmp_path / "made" / "chest_xray", images=240, size=64, seed=1)
     shutil.rmtree(tmp_path / "made" / "chest_xray" / "masks", ignore_errors=True)
     shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "made")
+    _another_hospital(tmp_path)
     library = SimpleNamespace(dataset_download=lambda _handle: str(tmp_path / "made"))
     monkeypatch.setitem(sys.modules, "kagglehub", library)
     weights = tmp_path / "hub" / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
@@ -103,6 +104,15 @@ def place(tmp_path, monkeypatch):
         shutil.copy(PNEUMONIA / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _another_hospital(place: Path) -> None:
+    """Put images of other patients into ``data/elsewhere``, named as that hospital names them."""
+    phantom.write(place / "other", images=120, size=64, seed=2)
+    for number, image in enumerate(sorted((place / "other" / "test").rglob("*.jpeg"))):
+        folder = place / "data" / "elsewhere" / image.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        image.rename(folder / f"study-{number}.jpeg")
 
 
 def quick(row: Row) -> list[str]:

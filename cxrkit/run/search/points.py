@@ -32,12 +32,17 @@ def planned(table: SearchTable) -> list[Values] | None:
     if table.method == "grid":
         columns = [grid_values(dimension) for dimension in table.space.values()]
         return [dict(zip(table.space, point, strict=True)) for point in product(*columns)]
-    return list(islice(_drawn(table), table.trials))
+    return list(islice(_drawn(table), draws(table)))
 
 
 def size(table: SearchTable) -> float:
     """Count the points of the space: infinite where it has a range of numbers that are not whole."""
     return math.prod(_count(dimension) for dimension in table.space.values())
+
+
+def draws(table: SearchTable) -> int:
+    """Say how many points are drawn at random: as many as asked for, by default no more than there are."""
+    return table.trials if "trials" in table.model_fields_set else int(min(table.trials, size(table)))
 
 
 def corners(table: SearchTable) -> list[Values]:

@@ -44,7 +44,7 @@ def refuse_keys(table: SearchTable, read: Configuration, path: Path, over: Seque
             for name, dimension in table.space.items()
             if isinstance(dimension, RangeTable) and dimension.points is None
         ]
-    elif table.method == "random" and points.size(table) < table.trials:
+    elif table.method == "random" and points.size(table) < points.draws(table):
         problems.append(
             f"{path}: search.trials: got {table.trials}, the space has {points.size(table):.0f} points; "
             'ask for no more, or for method = "grid"'

@@ -62,6 +62,13 @@ def test_a_space_of_few_points_is_drawn_from_without_repeats():
     assert size(table()) == math.inf
 
 
+def test_without_a_number_of_trials_no_more_are_drawn_than_there_are():
+    """The refusal where more are asked for is in test_space."""
+    few = {"batch_size": (8, 16), "model.freeze": ("none", "layer1")}
+    assert [len(planned(table(space=few))), len(planned(table(space=few, trials=3)))] == [4, 3]
+    assert len(planned(table())) == 20
+
+
 def test_corners_have_every_value_of_a_list_and_both_ends_of_a_range():
     assert corners(table()) == [
         {"trainer.learning_rate": 1e-5, "model.hidden": 8, "batch_size": 16},
