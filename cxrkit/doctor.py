@@ -14,7 +14,7 @@ from typing import Any, Literal
 from packaging.requirements import Requirement
 
 from cxrkit import discovery, guard, printing
-from cxrkit.environment import cpu_count, memory_bytes, processor, requirements
+from cxrkit.environment import cpu_count, extras, memory_bytes, processor, requirements
 
 GIB = 1 << 30
 LEAST_MEMORY = 3 * GIB  # bytes, what cxrkit demo stays below
@@ -48,6 +48,7 @@ def examine(folder: Path) -> Iterator[Check]:
     """
     yield Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from _packages()
+    yield from _extras()
     yield Check("processor", "ok", f"{processor()}, {cpu_count()} in use")
     yield _memory()
     yield from _shared_memory(Path("/dev/shm"))  # noqa: S108 - where Linux keeps it
@@ -95,6 +96,14 @@ def _packages() -> Iterator[Check]:
         yield Check("packages", "problem", "; ".join(wrong), f"pip install {install}")
     else:
         yield Check("packages", "ok", f"all {len(needed)} that cxrkit requires")
+
+
+def _extras() -> Iterator[Check]:
+    """Say which extras are installed: none of them is needed."""
+    missing = {name for name, needed in extras().items() if any(_unmet(Requirement(line)) for line in needed)}
+    there = ", ".join(name for name in extras() if name not in missing) or "none"
+    lacking = f"; not installed: {', '.join(sorted(missing))}" if missing else ""
+    yield Check("extras", "ok", f"{there}{lacking}")
 
 
 def _unmet(requirement: Requirement) -> str | None:

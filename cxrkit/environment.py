@@ -12,6 +12,7 @@ from pathlib import Path
 import cxrkit
 from cxrkit.records import Environment
 
+DEVELOPERS = ("dev", "test")  # extras that users need not know
 UNLIMITED = 1 << 60  # bytes; control groups write a number of this size where there is no limit
 
 
@@ -38,6 +39,21 @@ def requirements() -> list[str]:
         return [line for line in requires("cxrkit") or () if "extra ==" not in line]
     except PackageNotFoundError:  # a checkout that was never installed
         return []
+
+
+def extras() -> dict[str, list[str]]:
+    """List what each extra for users requires, by the extra's name; those for developers are left out."""
+    found: dict[str, list[str]] = {}
+    try:
+        lines = requires("cxrkit") or ()
+    except PackageNotFoundError:
+        return found
+    for line in lines:
+        requirement, _, extra = line.partition("; extra == ")
+        name = extra.strip("\"'")
+        if name and name not in DEVELOPERS:
+            found.setdefault(name, []).append(requirement)
+    return dict(sorted(found.items()))
 
 
 def packages() -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cxrkit.printing import MissingLibraryError, load
 
-PAGE = "<meta charset='utf-8'><p>Sensitivity 95 % (n ≥ 30)</p>"
+PAGE = "<meta charset='utf-8'><p>Sensitivity 95% (n ≥ 30)</p>"
 
 
 def probe() -> dict[str, Any]:

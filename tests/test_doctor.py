@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -117,3 +118,10 @@ def test_the_pdf_probe_tells_of_a_missing_pango(tmp_path):
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, check=True, encoding="utf-8")
     assert json.loads(done.stdout)["failure"].startswith("cannot load library 'libgobject")
+
+
+def test_extras_are_told_that_are_there_and_that_are_not(monkeypatch):
+    lines = ["click>=8", 'click>=8; extra == "here"', 'no-such-package; extra == "lacking"', 'click; extra == "dev"']
+    monkeypatch.setattr("cxrkit.environment.requires", lambda _name: lines)
+    found = {check.name: check for check in doctor.examine(Path())}
+    assert (found["extras"].state, found["extras"].found) == ("ok", "here; not installed: lacking")

@@ -13,6 +13,7 @@ from cxrkit.errors import InputError, nearest
 
 MOST_BYTES = bounded.MEGABYTE  # of a TOML file
 DEEP_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")  # takes tomllib minutes
+ESCAPES = re.compile(r"Unescaped '\\'|hex value")  # what a path of Windows in double quotes comes to
 SHORTHANDS = {"model": "use", "imbalance": "use", "trainer": "use", "dataset": "use", "groups": "rule"}
 
 
@@ -48,7 +49,8 @@ def parsed(text: str, path: Path) -> dict[str, Any]:
         position = re.search(r" \(at line (\d+), column (\d+)\)$", message)
         what = re.sub(r" \(at [^()]*\)$", "", message)
         where = f"line {position[1]}, column {position[2]}" if position else f"line {text.count(chr(10)) + 1}, the end"
-        raise InputError(f"{path}: {where}: is no TOML, {what[:1].lower()}{what[1:]}") from None
+        remedy = "; write paths with / or in single quotes" if ESCAPES.search(message) else ""
+        raise InputError(f"{path}: {where}: is no TOML, {what[:1].lower()}{what[1:]}{remedy}") from None
     except RecursionError:
         raise InputError(f"{path}: is no usable TOML, its tables are nested too deeply") from None
     except ValueError:  # of the numbers, which Python limits in their digits

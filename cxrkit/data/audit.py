@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cxrkit.config.schema import DataTable, NamedRule
+from cxrkit.config.schema import DataTable
 from cxrkit.data import checks, duplicates, patients
 from cxrkit.data.baseline import baselines
 from cxrkit.data.building import recognised_positive
@@ -22,7 +22,6 @@ from cxrkit.registry import Registry
 EXAMPLES = 3
 UNSPLIT = "no split"
 LEVEL = 0.95
-_RECOGNISED = 0.5  # share of names from which on Kermany's rule is taken to be meant
 
 
 def audit(table: DataTable, base: Path, datasets: Registry, progress: Progress | None = None) -> DataAudit:
@@ -55,17 +54,8 @@ def as_it_is(table: DataTable, base: Path, datasets: Registry, progress: Progres
     frame["split"] = frame["split"].where(frame["split"] != "", UNSPLIT)
     roots = dict.fromkeys([*SPLITS, UNSPLIT], folder_of(source))
     frame, looks = inspected(frame, roots, progress)
-    frame, notes, rule = patients.assigned(frame, table.groups or recognised(frame), frozenset(), where)
+    frame, notes, rule = patients.assigned(frame, table.groups or patients.recognised(frame), frozenset(), where)
     return Manifest(arranged(frame, [UNSPLIT]), roots, tuple(notes), rule, looks)
-
-
-def recognised(frame: pd.DataFrame) -> patients.PatientRule | None:
-    """Take Kermany's rule where most usable names follow it and no patients are given."""
-    used = frame[frame["excluded"] == ""]
-    if len(used) == 0 or (used["patient"] != "").any():
-        return None
-    known = sum(patients.kermany(image) is not None for image in used["image"])
-    return NamedRule(rule="kermany", unmatched="own") if known / len(used) >= _RECOGNISED else None
 
 
 def audit_of(manifest: Manifest, *, where: str, positive: str | None = None, level: float = LEVEL) -> DataAudit:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from cxrkit.config.schema import DataTable
-from cxrkit.data import audit, checks, patients
+from cxrkit.data import checks, patients
 from cxrkit.data.folders import creating
 from cxrkit.data.inspection import Progress, inspected
 from cxrkit.data.manifest import FIRST, LAST, SPLITS, Manifest, arranged
@@ -56,7 +56,7 @@ def split(
     with creating(target) as folder:
         frame = index(table, base / where, datasets).assign(split="train")
         frame, looks = inspected(frame, {"train": source}, progress)
-        frame, notes, rule = patients.assigned(frame, table.groups or audit.recognised(frame), frozenset(), where)
+        frame, notes, rule = patients.assigned(frame, table.groups or patients.recognised(frame), frozenset(), where)
         frame = _divided(frame, {"val": validation, "test": test}, seed, where)
         frame = frame.assign(source=frame["image"], image=_places(frame))
         _copy(frame[frame["excluded"] == ""], source, folder)

@@ -33,12 +33,12 @@ FRAME, CORNER = 8, 15  # of the shortcut checks, % of the shorter side
 
 _SETTINGS = {
     "rotation": "rotated by {:g} degrees, left or right by image",
-    "blur": "blurred by a Gaussian whose SD is {:g} % of the shorter side",
+    "blur": "blurred by a Gaussian whose SD is {:g}% of the shorter side",
     "noise": f"Gaussian noise, SD {{:g}} of 255 grey values, grain 1/{REFERENCE_SIDE} of the shorter side",
-    "contrast": "contrast reduced to {:g} %",
+    "contrast": "contrast reduced to {:g}%",
     "gamma": "gamma of {0:g} (darker) or 1/{0:g} (lighter) by image",
     "jpeg": f"JPEG quality {{:g}} of 100 at {REFERENCE_SIDE} pixels",
-    "marker": "upper corners masked, where laterality markers stand, each side {:g} % of the shorter side",
+    "marker": "upper corners masked, where laterality markers stand, each side {:g}% of the shorter side",
 }
 
 
@@ -61,8 +61,8 @@ def _corruption(name: str, severity: int) -> Condition:
 
 
 def _shortcuts() -> list[Condition]:
-    borders = f"a frame of {FRAME} % of the shorter side masked"
-    corners = f"all four corners masked, each side {CORNER} % of the shorter side"
+    borders = f"a frame of {FRAME}% of the shorter side masked"
+    corners = f"all four corners masked, each side {CORNER}% of the shorter side"
     return [
         Condition(name="borders", corruption="borders", setting=borders),
         Condition(name="corners", corruption="corners", setting=corners),

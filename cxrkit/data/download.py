@@ -15,12 +15,12 @@ from cxrkit.config.schema import DataTable
 from cxrkit.data import archives, kaggle, published, transfers
 from cxrkit.data.archive_names import is_junk
 from cxrkit.data.archives import Extracted
-from cxrkit.data.audit import recognised
 from cxrkit.data.building import recognised_positive
 from cxrkit.data.folders import creating
 from cxrkit.data.lifting import Lifted, lift
 from cxrkit.data.manifest import SPLITS
 from cxrkit.data.origins import Origin
+from cxrkit.data.patients import recognised
 from cxrkit.data.published import Counts
 from cxrkit.data.sources import index
 from cxrkit.data.watching import Watch

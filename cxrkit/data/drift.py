@@ -145,7 +145,7 @@ def direction(found: Drift) -> str:
 def values(found: Drift) -> str:
     """Give both medians (of shares the means), with units."""
     if found.statistic in SHARES:
-        return f"{100 * found.after:.1f} % against {100 * found.before:.1f} %"
+        return f"{100 * found.after:.1f}% against {100 * found.before:.1f}%"
     if found.statistic == "aspect":
         return f"{found.after:.2f} against {found.before:.2f}"
     unit = " pixels" if found.statistic in ("width", "height") else ""

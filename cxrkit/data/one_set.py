@@ -9,9 +9,9 @@ import pandas as pd
 
 from cxrkit.config.schema import DataTable
 from cxrkit.data import checks, patients
-from cxrkit.data.audit import recognised
 from cxrkit.data.inspection import Progress, inspected
 from cxrkit.data.manifest import Manifest, arranged
+from cxrkit.data.patients import recognised
 from cxrkit.data.sources import folder_of, index
 from cxrkit.errors import InputError, nearest
 from cxrkit.registry import Registry

@@ -18,6 +18,7 @@ _PNEUMONIA = re.compile(r"person(?P<number>\d+)_(?P<pathogen>bacteria|virus)_\d+
 _NORMAL = re.compile(r"(?P<series>(?:NORMAL\d*-)?IM)-(?P<number>\d+)-\d+", re.IGNORECASE)
 _MENDELEY = re.compile(r"(?P<pathogen>bacteria|virus|normal)-(?P<number>\d+)-\d+", re.IGNORECASE)
 _NAIVE = re.compile(r"person(\d+)_", re.IGNORECASE)
+_RECOGNISED = 0.5  # share of names from which on Kermany's rule is taken to be meant
 
 
 class KermanyName(NamedTuple):
@@ -63,6 +64,15 @@ def by_kermany(used: pd.DataFrame) -> bool:
     return 2 * sum(name is not None and name.patient == str(patient) for name, patient in names) > len(used)
 
 
+def recognised(frame: pd.DataFrame) -> PatientRule | None:
+    """Take Kermany's rule where most usable names follow it and no patients are given."""
+    used = frame[frame["excluded"] == ""]
+    if len(used) == 0 or (used["patient"] != "").any():
+        return None
+    known = sum(kermany(image) is not None for image in used["image"])
+    return NamedRule(rule="kermany", unmatched="own") if known / len(used) >= _RECOGNISED else None
+
+
 def assigned(frame: pd.DataFrame, rule: PatientRule | None, external: frozenset[str], where: str) -> Grouped:
     """Fill the ``patient`` column of the usable rows, and ``pathogen`` where Kermany's names tell it.
 
@@ -84,7 +94,21 @@ def assigned(frame: pd.DataFrame, rule: PatientRule | None, external: frozenset[
         return grouped._replace(frame=_with_pathogen(grouped.frame))
     if rule is None and (frame.loc[frame["excluded"] == "", "patient"] != "").any():
         return _by_column(frame, "patient", external, where)
-    return Grouped(frame.assign(patient=frame["image"]), [], "every image is a patient of its own")
+    notes = _unused_rule(frame) if rule is None else []
+    return Grouped(frame.assign(patient=frame["image"]), notes, "every image is a patient of its own")
+
+
+def _unused_rule(frame: pd.DataFrame) -> list[str]:
+    """Point at the patients that file names tell where nothing was configured: images of one are not independent."""
+    if recognised(frame) is None:
+        return []
+    used = frame[frame["excluded"] == ""]
+    count = len({name.patient if (name := kermany(image)) else image for image in used["image"]})
+    sentence = (
+        f"The names of the {len(used)} images tell {count} patients apart, but each image counts as a patient of its "
+        'own: groups = "kermany" in [data] tells them.'
+    )
+    return [sentence] if count < len(used) else []
 
 
 def _by_pattern(pattern: str) -> Callable[[str], str | None]:

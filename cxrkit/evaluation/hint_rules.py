@@ -209,7 +209,7 @@ def of_validation(found: Predictions, task: Trained) -> Iterator[tuple[str, str]
 
 def _few_images(images: int, rarest: int, name: str) -> str:
     return (
-        f"validation has {images} images, {rarest} of {name}, and one image is {100 / max(rarest, 1):.0f} % of these; "
+        f"validation has {images} images, {rarest} of {name}, and one image is {100 / max(rarest, 1):.0f}% of these; "
         "the epoch and the threshold that were chosen by them may be chance: a larger share of the training images in "
         "data.validation may help"
     )

@@ -59,7 +59,7 @@ def _print_data(console: Console, data: DataSummary, positive: str) -> None:
         table.add_column(column, justify="left" if column == "set" else "right")
     for split, counts in data.counts.items():
         total = sum(counts.values())
-        share = f"{100 * counts.get(positive, 0) / total:.1f} %" if total else "-"
+        share = f"{100 * counts.get(positive, 0) / total:.1f}%" if total else "-"
         cells = [str(counts.get(name, 0)) for name in class_names]
         table.add_row(split, *cells, str(total), str(data.patients.get(split, 0)), share)
     console.print(table)
@@ -182,6 +182,6 @@ def _evaluation_line(study: Study) -> str:
     table = study.written.evaluation
     against = f"each against {table.reference}" if table.reference else "every pair"
     return (
-        f"Evaluation: {table.primary} first, {against}, {100 * table.level:g} % intervals, "
+        f"Evaluation: {table.primary} first, {against}, {100 * table.level:g}% intervals, "
         f"{table.resamples} bootstrap resamples; threshold by {study.written.threshold.rule}."
     )

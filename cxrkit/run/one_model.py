@@ -15,8 +15,8 @@ from cxrkit import options
 from cxrkit.config.reading import apply_set, read_toml
 from cxrkit.config.schema import DataTable
 from cxrkit.config.writing import commented
-from cxrkit.data.audit import recognised
 from cxrkit.data.building import positive_class
+from cxrkit.data.patients import recognised
 from cxrkit.data.sources import collect
 from cxrkit.discovery import Plugins, load
 from cxrkit.errors import InputError

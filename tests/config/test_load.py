@@ -128,6 +128,8 @@ def test_a_small_file_gets_defaults(load, small):
     [
         (b"[run\n", r'tasks\.toml: line 1, column 5: is no TOML, expected "\]"|tasks\.toml: line 1, column 5: is no'),
         (b"[run]\nseed = \n", r"tasks\.toml: line 2, column 8: is no TOML, invalid value"),
+        (b'root = "C:\\data"', r"line 1, column \d+: is no TOML, .*; write paths with / or in single quotes"),
+        (b'root = "C:\\Users\\me"', r"line 1, column \d+: is no TOML, .*; write paths with / or in single quotes"),
         (b"seed = [1,", r"tasks\.toml: line 1, .*: is no TOML, "),
         (b"[run]\nseed = 1\nseed = 2\n", r"line 3, column 9: is no TOML, cannot overwrite a value"),
         (b"[run]\n# \xff\n", r"tasks\.toml: line 2: is not UTF-8"),

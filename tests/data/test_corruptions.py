@@ -32,7 +32,7 @@ def test_conditions_come_by_corruption_and_rising_severity_with_names_for_files(
 
 def test_settings_are_told_in_words_with_units():
     assert NAMED["rotation-3"].setting == "rotated by 10 degrees, left or right by image"
-    assert NAMED["blur-1"].setting == "blurred by a Gaussian whose SD is 0.2 % of the shorter side"
+    assert NAMED["blur-1"].setting == "blurred by a Gaussian whose SD is 0.2% of the shorter side"
     assert NAMED["jpeg-3"].setting == "JPEG quality 25 of 100 at 224 pixels"
     assert NAMED["gamma-2"].setting == "gamma of 1.4 (darker) or 1/1.4 (lighter) by image"
 

@@ -32,6 +32,15 @@ def test_kermany_names_tell_patient_and_pathogen(image, patient, pathogen):
     assert kermany(image) == (patient, pathogen)
 
 
+def test_patients_that_names_tell_and_nothing_uses_are_pointed_at():
+    rows = frame("IM-0115-0001.jpeg", "IM-0115-0002.jpeg", "person1_virus_1.jpeg", "scan.jpeg")
+    (note,) = patients(rows, None).notes
+    assert note.startswith("The names of the 4 images tell 3 patients apart, but each image counts as a patient")
+    assert patients(rows, NamedRule(rule="image")).notes == []  # as it was asked for
+    assert patients(frame("IM-0115-0001.jpeg", "person1_virus_1.jpeg"), None).notes == []  # one image of each
+    assert patients(frame("IM-0115-0001.jpeg", "IM-0115-0002.jpeg", patient="a"), None).notes == []
+
+
 @pytest.mark.parametrize("image", ["scan.jpeg", "person1003.jpeg", "IM-.jpeg", "bacteria/0001.jpeg"])
 def test_other_names_are_not_taken_for_kermanys(image):
     assert kermany(image) is None

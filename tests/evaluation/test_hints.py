@@ -180,7 +180,7 @@ def test_what_was_treated_already_is_not_advised():
 def test_few_validation_images_are_told_with_what_one_of_them_moves():
     few = dict(of_validation(predictions(8, 8, 8, 8), a_task()))
     assert few["few images"].startswith(
-        "validation has 16 images, 8 of NORMAL, and one image is 12 % of these; the epoch"
+        "validation has 16 images, 8 of NORMAL, and one image is 12% of these; the epoch"
     )
     assert dict(of_validation(predictions(30, 30, 30, 30), a_task())) == {}
     assert "few images" in dict(of_validation(predictions(29, 300, 29, 300), a_task()))

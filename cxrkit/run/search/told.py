@@ -137,4 +137,4 @@ def _behind(difference: Estimate, second: int | None) -> str:
 
 
 def _interval(estimate: Estimate) -> str:
-    return f"{100 * estimate.level:g} % interval {estimate.low:.3f} to {estimate.high:.3f}"
+    return f"{100 * estimate.level:g}% interval {estimate.low:.3f} to {estimate.high:.3f}"
