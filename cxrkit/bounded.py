@@ -3,8 +3,10 @@
 import errno
 import os
 import stat
+from gzip import GzipFile
 from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 from cxrkit.errors import InputError
 
@@ -16,6 +18,28 @@ class NoRegularFileError(OSError):
 
     def __init__(self) -> None:
         super().__init__(errno.EINVAL, "is no regular file")
+
+
+class LimitedReads:
+    """A file that is not read in one huge piece, which a forged header makes a reader of archives ask for."""
+
+    def __init__(self, file: IO[bytes] | GzipFile, most: int) -> None:
+        self._read, self._most = file.read, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes, or all the rest.
+
+        Raises:
+            ValueError: they are more than may be read at once.
+        """
+        if size is None or size < 0:
+            place = self.tell()
+            size = self.seek(0, os.SEEK_END) - place
+            self.seek(place)
+        if size > self._most:
+            raise ValueError(f"a header of {size} bytes")
+        return self._read(size)
 
 
 def opened(path: Path) -> BufferedReader:

@@ -226,7 +226,7 @@ def _key(source: Source) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, _UnusableError):
         return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return guard.in_short(error)
 
 
 def _check_hooks(manager: PluginManager, plugin: Any, group: Group) -> None:

@@ -32,6 +32,10 @@ class RunError(CxrkitError):
     """The input was right and the work failed all the same. Exit status 1."""
 
 
+class SurroundingsError(RunError):
+    """A disk, a mount, images or processes were not as they should be; when they are, the same work may succeed."""
+
+
 class StopTraining(BaseException):
     """The user asked a training to stop, and it does; what is saved is gone on with by the same command.
 
@@ -46,8 +50,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
+    if not isinstance(error, RuntimeError):
+        return False
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+    return any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -3,12 +3,12 @@
 import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from cxrkit.errors import RunError
+from cxrkit.errors import SurroundingsError
 
 _GONE = "is its disk still mounted? mount it again, or choose another folder"
 _NOT_ALLOWED = "get the right to it, or choose a folder that you may write to"
@@ -42,6 +42,10 @@ _REMEDIES: Mapping[int, str] = {
     if hasattr(errno, name)
 }
 _OF_WRITING = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS") if hasattr(errno, name)}
+_NOT_FOR_FOLDERS = {
+    getattr(errno, name, None) for name in ("EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EBADF")
+}  # what network drives say of a folder that is to be forced to disk
+_KEPT_OF_NAME = 40  # characters: of four bytes each they leave room below a file system's 255
 _OF_THE_PROGRAM = {"ENOENT", "EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"}  # as likely a fault of ours as of the disk
 
 
@@ -50,26 +54,26 @@ def replacing(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``path`` to write to; on success it takes the place of ``path``, else it is gone.
 
     Raises:
-        RunError: the folder cannot be written (full, read-only, not allowed).
+        SurroundingsError: the folder cannot be written (full, read-only, not allowed).
     """
-    temporary: Path | None = None
+    temporary = beside(path)
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(
-                dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".partial", delete=False
-            ) as file:
-                temporary = Path(file.name)
+            # The system takes the user's umask off by itself; asking for it would set it for a moment, in every thread.
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
             yield temporary
             _flush(temporary)
-            if not private:  # it is made for its owner alone
-                temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
             _flush_folder(path.parent)
     finally:
-        if temporary is not None:
-            with suppress(OSError):  # of a disk that is gone; what goes wrong is told already
-                temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that is gone; what goes wrong is told already
+            temporary.unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """Name a hidden temporary file or folder in the same folder, that nobody else has: ``.NAME.….partial``."""
+    return path.parent / f".{path.name[:_KEPT_OF_NAME]}.{secrets.token_hex(8)}.partial"
 
 
 @contextmanager
@@ -77,12 +81,13 @@ def writing(path: Path) -> Iterator[None]:
     """Tell what the system refuses while ``path`` is written as one sentence, with the remedy that fits.
 
     Raises:
-        RunError: full, quota, read-only, not allowed, vanished; of another file that is read for it, that is named.
+        SurroundingsError: full, quota, read-only, not allowed, vanished; of another file that is read for it, that is
+            named.
     """
     try:
         yield
     except OSError as error:
-        raise RunError(_told(path, error)) from error
+        raise SurroundingsError(_told(path, error)) from error
 
 
 def disk_fault(error: BaseException) -> str | None:
@@ -152,11 +157,8 @@ def _flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

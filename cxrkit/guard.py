@@ -14,13 +14,16 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from cxrkit.errors import CxrkitError, RunError, StopTraining
-from cxrkit.unchanged import unchanged
+from cxrkit.unchanged import divert_threads, unchanged
 
 LOAD_SECONDS = 120.0
 """In which a plugin must be imported and have said what it offers."""
 
 CALL_SECONDS = 600.0
 """In which any other call must be done; ``[run] plugin_minutes`` sets another limit."""
+
+TOLD_IN_FULL = 400
+"""Characters of what an exception says."""
 
 GRACE = 2.0
 """Seconds that threads of plugins are given to end by themselves when the process ends."""
@@ -84,11 +87,16 @@ def call(
         MisbehaviourError: it raised something, ``SystemExit`` and the like included, or was not done in time.
         CxrkitError: raised by the plugin, as it is.
     """
-    with _named(who), unchanged():
-        if _worker().is_current:  # a plugin that asks for another
-            return function(*arguments, **named)
-        answer: Answer = _worker().do(who, lambda: function(*arguments, **named), seconds or _watch.seconds)
-        return answer
+    worker = _worker()
+    try:
+        with _named(who), unchanged():
+            if worker.is_current:  # a plugin that asks for another
+                return function(*arguments, **named)
+            answer: Answer = worker.do(who, lambda: function(*arguments, **named), seconds or _watch.seconds)
+            return answer
+    finally:
+        if not worker.usable and not worker.is_current:  # it goes on by itself
+            divert_threads()
 
 
 def here(who: str, function: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:
@@ -133,8 +141,18 @@ def misbehaviour(who: str, error: BaseException) -> MisbehaviourError:
     if isinstance(error, SystemExit):
         what = f"called sys.exit({'' if error.code is None else repr(error.code)})"
     else:
-        what = f"failed ({' '.join(f'{type(error).__name__}: {error}'.split()).removesuffix(':')})"
+        what = f"failed ({in_short(error)})"
     return MisbehaviourError(who, what)
+
+
+def in_short(error: BaseException) -> str:
+    """Name an error in a line, by its class and what it says, which may be a stranger's and fail itself."""
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 - as above
+        said = ""
+    text = " ".join(f"{type(error).__name__}: {said}".split()).removesuffix(":")
+    return text if len(text) <= TOLD_IN_FULL else f"{text[:TOLD_IN_FULL]}…"
 
 
 def log(error: BaseException) -> None:
@@ -202,7 +220,7 @@ class _Worker:
             self.usable = True
         finally:
             _watch.left_behind += not self.usable  # also where the user interrupts the wait
-        if isinstance(error, CxrkitError | StopTraining):
+        if isinstance(error, CxrkitError):
             raise error
         if error is not None:
             raise misbehaviour(who, error) from error

@@ -1,11 +1,17 @@
 """What the main process writes for a child process, and what the child tells it back. Importing it needs no torch."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from cxrkit import bounded
 from cxrkit.config.schema import AugmentationTable
+from cxrkit.errors import InputError
 from cxrkit.records import Condition, Document, Preprocessing
+
+MOST_BYTES = bounded.MEGABYTE  # of a plan
 
 
 class Chosen(BaseModel):
@@ -121,6 +127,21 @@ class CheckpointPlan(Document):
     devices: DevicePlan
 
 
+class _Roots(BaseModel):
+    """What every plan has in common."""
+
+    roots: dict[str, str]
+
+
+def recorded_roots(plan: Path) -> Mapping[str, Path]:
+    """Read from a plan, whoever wrote it, in which folder each set's images lay; nothing where it does not tell."""
+    try:
+        found = _Roots.model_validate_json(bounded.content(plan, MOST_BYTES, "missing"))
+    except (InputError, ValidationError):
+        return {}
+    return {name: Path(folder) for name, folder in found.roots.items() if "\0" not in folder}
+
+
 STOP = b"stop\n"
 """What the main process writes to a training's standard input, so that it saves its state and ends."""
 
@@ -168,6 +189,7 @@ class Failed(BaseModel):
     event: Literal["failed"] = "failed"
     message: str
     input_error: bool = False  # the user's input was wrong: exit status 2
+    surroundings: bool = False  # disk, images or processes were not as they should be: it may succeed later
 
 
 class Calling(BaseModel):

@@ -52,6 +52,11 @@ class SeedDirectory:
         """What the training process printed."""
         return self.root / "log.txt"
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the training has finished; its predictions were written before, and may have gone since."""
+        return all(path.is_file() for path in (self.model, self.model_info, self.timing))
+
     def predictions(self, set_name: str, condition: str | None = None) -> Path:
         """This seed's own predictions."""
         return self.root / "predictions" / part(f"{set_name}{f'@{condition}' if condition else ''}.csv", self.root)

@@ -20,6 +20,9 @@ def _faults(section: ReportSection) -> Iterator[str]:
     for name in ("paragraphs", "columns"):
         if not _are_texts(getattr(section, name)):
             yield f"returned a section whose {name} are {getattr(section, name)!r}, a tuple of texts is needed"
+    for name in ("rows", "figures"):
+        if not isinstance(getattr(section, name), list | tuple):  # a generator would be used up by looking at it
+            yield f"returned a section whose {name} are {type(getattr(section, name)).__name__}, a tuple is needed"
     for number, row in enumerate(section.rows, start=1):
         if not _are_texts(row) or len(row) != len(section.columns):
             yield f"returned a table whose row {number} is {row!r}, {len(section.columns)} texts are needed"

@@ -1,10 +1,12 @@
 """What a plugin may change for everybody is put back after its call."""
 
 import contextlib
+import ctypes
 import io
 import os
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 @contextlib.contextmanager
 def unchanged() -> Iterator[None]:
     """Put back afterwards what a plugin may have changed for everybody."""
-    folder = _folder()
+    folder, threads = _folder(), set(threading.enumerate())
     generators = list(_generators())
     with _diverted_descriptor(), warnings.catch_warnings():
         streams = sys.stdin, sys.stdout, sys.stderr
@@ -23,11 +25,19 @@ def unchanged() -> Iterator[None]:
             yield
         finally:
             sys.stdin, sys.stdout, sys.stderr = streams
+            if set(threading.enumerate()) - threads:
+                divert_threads()
     for put_back in generators:
         put_back()
     if folder is not None and _folder() != folder:
         with contextlib.suppress(OSError):
             os.chdir(folder)
+
+
+def divert_threads() -> None:
+    """Divert what a plugin's threads print from now on to standard error: the main thread's alone may be JSON."""
+    if sys.stdout is not None and not isinstance(sys.stdout, _OfMainThread):
+        sys.stdout = _OfMainThread(sys.stdout)
 
 
 def _folder() -> Path | None:
@@ -68,8 +78,34 @@ def _diverted_descriptor() -> Iterator[None]:
             os.dup2(2, 1)
         yield
     finally:
+        _flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _flush() -> None:
+    """Let go what a library, Python's or C's, has put into a buffer of descriptor 1 while that is diverted."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.__stdout__.flush()  # type: ignore[union-attr]  # there may be none
+    if os.name != "nt":  # whose libraries have several C runtimes
+        ctypes.CDLL(None).fflush(None)
+
+
+class _OfMainThread:
+    """The standard output, but what another thread than the main one writes goes to standard error."""
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def write(self, text: str) -> int:
+        if threading.current_thread() is threading.main_thread():
+            return int(self._target.write(text))
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+        return len(text)
 
 
 class _StandIn(io.TextIOBase):

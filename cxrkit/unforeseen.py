@@ -14,15 +14,14 @@ from typing import Any
 from cxrkit.discovery import GROUPS, installed
 from cxrkit.environment import describe
 from cxrkit.errors import CxrkitError, is_out_of_memory
-from cxrkit.files import disk_fault, write_text
-from cxrkit.guard import MisbehaviourError
+from cxrkit.files import disk_fault, write_private
+from cxrkit.guard import MisbehaviourError, in_short
 
-_SECRET = re.compile(r"token|secret|passw|credential|api_?key|private_?key|(^|_)auth", re.IGNORECASE)
+_SECRET = re.compile(r"token|secret|passw|credential|api_?key|private_?key|(^|_)auth(?!ors?$)", re.IGNORECASE)
 _ASSIGNED = re.compile(r"((?:token|secret|passw|credential|api_?key)\w*\s*[=:]\s*['\"]?)[^\s'\",]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s@'\"]+@")  # of an address: user:password@
 _QUERY = re.compile(r"(\w+://[^\s?'\"]+\?)[^\s'\"]+")
 _LABELS = ("issues", "issue tracker", "bug tracker", "bugs", "tracker", "repository", "source", "homepage")
-_TOLD_IN_FULL = 400  # characters of an exception's own text
 _INTRODUCTION = """\
 cxrkit stopped at something that nobody foresaw. Please send this file to {where}.
 
@@ -55,7 +54,7 @@ def told(error: BaseException, folders: Iterable[Path], command: str, configurat
         command: what was going on.
         configuration: of the run, as JSON has it; None where there is none yet.
     """
-    what = f"unexpected {_in_short(error)}, a fault of cxrkit or of a plugin"
+    what = f"unexpected {in_short(error)}, a fault of cxrkit or of a plugin"
     if isinstance(error, CxrkitError):
         what = str(error)
     kept = keep(error, folders, command, configuration)
@@ -65,7 +64,7 @@ def told(error: BaseException, folders: Iterable[Path], command: str, configurat
 
 
 def keep(error: BaseException, folders: Iterable[Path], command: str, configuration: Any = None) -> Path | None:
-    """Write the file; see :func:`told`.
+    """Write the file, for the user's own eyes (mode 0600); see :func:`told`.
 
     Returns:
         Where it is; None where no folder can be written.
@@ -76,7 +75,7 @@ def keep(error: BaseException, folders: Iterable[Path], command: str, configurat
     for folder in (*folders, Path(tempfile.gettempdir())):
         if folder.is_dir():
             try:
-                write_text(folder / name, text)
+                write_private(folder / name, text)
             except CxrkitError:
                 continue
             return folder / name
@@ -104,14 +103,22 @@ def without_secrets(value: Any) -> Any:
     """Put *** for what an option's name says is secret, and for what addresses carry of users and keys."""
     if isinstance(value, Mapping):
         return {
-            key: "***" if isinstance(each, str) and _SECRET.search(str(key)) else without_secrets(each)
-            for key, each in value.items()
+            key: _masked(each) if _SECRET.search(str(key)) else without_secrets(each) for key, each in value.items()
         }
     if isinstance(value, list | tuple):
         return [without_secrets(each) for each in value]
     if not isinstance(value, str):
         return value
     return _ASSIGNED.sub(r"\1***", _QUERY.sub(r"\1***", _USERINFO.sub("***@", value)))
+
+
+def _masked(value: Any) -> Any:
+    """Put *** for every text in a value; a number (of ``tokens``) is no secret."""
+    if isinstance(value, Mapping):
+        return {key: _masked(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(each) for each in value]
+    return "***" if isinstance(value, str) else value
 
 
 def _text(error: BaseException, command: str, configuration: Any, now: datetime) -> str:
@@ -150,9 +157,8 @@ def _without_home(text: str) -> str:
         home = str(Path.home())
     except RuntimeError:  # there is none
         return text
-    return text if len(home) <= 1 else re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
-
-
-def _in_short(error: BaseException) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-    return text if len(text) <= _TOLD_IN_FULL else f"{text[:_TOLD_IN_FULL]}…"
+    if len(home) <= 1:
+        return text
+    for shown in (home, home.replace("\\", "\\\\")):  # as it is, and as JSON and Python's own words have it on Windows
+        text = re.sub(rf"{re.escape(shown)}(?![\w.-])", "~", text)
+    return text

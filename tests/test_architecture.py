@@ -17,6 +17,7 @@ ORDER = [
     "files",
     "formats",
     "api",
+    "one_line",
     "pictures",
     "sections",
     "metrics",

@@ -139,3 +139,37 @@ def test_a_console_that_lacks_a_letter_shows_another(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(tmp_path)}
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert shown.stdout == "? 1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "--lr", "0,001"], "'0,001' is not a valid number."),
+        (["train", "--epochs", "2.5"], "'2.5' is not a valid whole number."),
+        (["data", "phantom", "--images", "many"], "'many' is not a valid whole number."),
+        (["monitor", "--threshold", "50%"], "'50%' is not a valid number."),
+    ],
+)
+def test_numbers_are_called_so(arguments, told):
+    result = run(*arguments)
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_every_option_is_and_calls_what_it_takes_alike(name):
+    unlike = {"DIRECTORY", "FLOAT", "FLOAT RANGE", "INTEGER", "INTEGER RANGE", "PATH", "TEXT"}
+    for command in commands_of(name):
+        context = click.Context(command)
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        assert [option.name for option in options if not option.help] == []
+        assert [option.name for option in options if option.make_metavar(context) in unlike] == []
+
+
+def commands_of(name):
+    command = cli.get_command(click.Context(cli), name)
+    return list(command.commands.values()) if isinstance(command, click.Group) else [command]
+
+
+@pytest.mark.parametrize("name", ["data", "plugins"])
+def test_help_of_a_group_shows_each_line_whole(name):
+    assert "..." not in run(name, "--help").stdout.partition("Commands:")[2]

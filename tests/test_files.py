@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cxrkit import files
 from cxrkit.data import folders
 from cxrkit.errors import RunError
-from cxrkit.files import disk_fault, replacing, write_bytes, writing
+from cxrkit.files import disk_fault, replacing, write_bytes, write_private, writing
 
 REMEDIES = {
     "ENOSPC": "free space on that disk or choose another folder",
@@ -113,3 +114,64 @@ def test_what_is_given_to_write_to_takes_the_place_of_what_was(tmp_path):
     with replacing(tmp_path / "a") as temporary:
         temporary.write_text("new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "new")]
+
+
+posix = pytest.mark.skipif(os.name == "nt", reason="rights are POSIX")
+
+
+@pytest.fixture
+def umask():
+    """Take rights off what is made; put back what was."""
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@posix
+def test_a_file_has_the_rights_that_the_user_gives_files_and_a_private_one_its_owners_alone(
+    tmp_path, umask, monkeypatch
+):
+    """Without setting the mask, as that would be every thread's for a moment."""
+    monkeypatch.setattr(os, "umask", lambda _mask: pytest.fail("the mask was set"))
+    write_bytes(tmp_path / "open", b"")
+    write_private(tmp_path / "private", "")
+    monkeypatch.undo()
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("open", "private")] == [0o640, 0o600]
+
+
+@posix
+def test_a_folder_within_one_that_all_may_write_to_is_not_open_to_all(tmp_path, umask):
+    tmp_path.chmod(0o777)
+    with folders.creating(tmp_path / "set"):
+        pass
+    assert stat.S_IMODE((tmp_path / "set").stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("letter", ["a", "肺", "🫁"])
+def test_a_name_that_the_file_system_takes_is_not_too_long_for_what_is_written_beside_it(tmp_path, letter):
+    path = tmp_path / (letter * (240 // len(letter.encode())) + ".json")
+    write_bytes(path, b"whole")
+    assert path.read_bytes() == b"whole"
+    folder = path.with_suffix("")
+    with folders.creating(folder):
+        pass
+    assert folder.is_dir()
+
+
+@posix
+@pytest.mark.parametrize(("name", "is_told"), [("EINVAL", False), ("ENOTSUP", False), ("EIO", True)])
+def test_a_drive_that_forces_no_folders_to_disk_takes_files_all_the_same(tmp_path, monkeypatch, name, is_told):
+    flush = os.fsync
+
+    def of_files_alone(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            failing(name)()
+        flush(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", of_files_alone)
+    if is_told:
+        with pytest.raises(RunError, match="the disk reports a fault"):
+            write_bytes(tmp_path / "a", b"new")
+    else:
+        write_bytes(tmp_path / "a", b"new")
+        assert (tmp_path / "a").read_bytes() == b"new"

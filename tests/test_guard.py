@@ -46,8 +46,31 @@ def test_whatever_is_raised_is_told_in_a_sentence(how, error, told):
     assert raised.value.__cause__ is error
 
 
-@pytest.mark.parametrize("how", [guard.call, guard.here])
-@pytest.mark.parametrize("error", [InputError("weights: no such file"), StopTraining("saved")])
+def test_nothing_but_a_trainer_says_that_training_stops():
+    with pytest.raises(MisbehaviourError, match=r"^the plugin failed \(StopTraining: now\)$"):
+        guard.call("the plugin", raising(StopTraining("now")))
+
+
+def test_an_error_that_cannot_say_what_it_is_or_says_too_much_is_a_sentence_too():
+    class MuteError(Exception):
+        def __str__(self):
+            raise LookupError
+
+    with pytest.raises(MisbehaviourError, match=r"^the plugin failed \(MuteError\)$"):
+        guard.call("the plugin", raising(MuteError()))
+    with pytest.raises(MisbehaviourError) as raised:
+        guard.call("the plugin", raising(ValueError("x" * 100_000)))
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        (guard.call, InputError("weights: no such file")),
+        (guard.here, InputError("weights: no such file")),
+        (guard.here, StopTraining("saved")),
+    ],
+)
 def test_what_is_meant_for_the_user_passes(how, error):
     with pytest.raises(type(error)) as raised:
         how("the plugin", raising(error))
@@ -92,6 +115,41 @@ def test_what_a_plugin_changes_for_everybody_is_put_back(how, tmp_path, capfd):
     assert told.out == ""
     assert "printed" in told.err
     assert "written" in told.err
+
+
+PRINTING = """
+import ctypes, sys, threading, time
+from cxrkit import guard
+
+def quiet():
+    sys.__stdout__.write("buffered\\n")
+    ctypes.CDLL(None).puts(b"by C")
+    threading.Thread(target=late).start()
+
+def late():
+    time.sleep(0.2)
+    print("by a thread")
+
+def hang():
+    time.sleep(0.3)
+    print("given up")
+
+guard.call("the plugin", quiet)
+try:
+    guard.call("the plugin", hang, seconds=0.05)
+except guard.MisbehaviourError:
+    pass
+time.sleep(0.6)
+print("{}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has several C runtimes")
+def test_what_is_printed_late_or_into_a_buffer_spoils_no_json():
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    told = subprocess.run([sys.executable, "-c", PRINTING], capture_output=True, text=True, check=True, env=environment)
+    assert told.stdout == "{}\n"
+    assert {"buffered", "by C", "by a thread", "given up"} <= set(told.stderr.splitlines())
 
 
 def test_arguments_cannot_be_written_to_and_stay_as_they_are():

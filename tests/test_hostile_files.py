@@ -1,8 +1,11 @@
 """Files of strangers that are no images: refused in one sentence, without waiting, within bounds."""
 
+import json
 import os
 import sys
+import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from jinja2.exceptions import SecurityError, UndefinedError
@@ -13,7 +16,8 @@ from cxrkit.config.reading import apply_set
 from cxrkit.data.manifest import Manifest
 from cxrkit.errors import InputError
 from cxrkit.evaluation import predictions, table
-from cxrkit.records import ModelInfo, TaskInfo
+from cxrkit.plans import recorded_roots
+from cxrkit.records import ModelInfo, RunInfo, TaskInfo
 from cxrkit.report.formats import html
 
 TASK = '{"task": "a", "kind": "trained", "state": "finished"%s}'
@@ -95,6 +99,66 @@ def test_a_model_asks_for_no_input_that_no_memory_holds(tmp_path, key, value):
     assert key in told(ModelInfo.read, file(tmp_path, text))
 
 
+def test_a_key_twice_among_thousands_is_found_at_once(tmp_path):
+    keys = "".join(f'"{number}": 1, ' for number in range(30_000, -1, -1))
+    path = file(tmp_path, TASK % f', "options": {{{keys}"0": 1}}')
+    began = time.process_time()
+    assert 'has the key "0" twice' in told(TaskInfo.read, path)
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('"data": true', "configuration: data: "),
+        ('"data": {"external": ["a"]}', "configuration: data.external: "),
+        ('"data": {"root": 3}', "configuration: data.root: "),
+        ('"report": [[]]', "configuration: report: "),
+        ('"report": {"title": 1e308}', "configuration: report.title: "),
+        ('"report": {"authors": ["a", {}]}', "configuration: report.authors.1: "),
+        ('"report": {"pseudonym_key": {}}', "configuration: report.pseudonym_key: "),
+        ('"report": {"sections": 1}', "configuration: report.sections: "),
+        ('"explain": {"most": "7"}', "configuration: explain.most: "),
+        ('"explain": {"most": -1}', "configuration: explain.most: "),
+        ('"explain": {"correct": null}', "configuration: explain.correct: "),
+        ('"evaluation": {"subgroups": [1]}', "configuration: evaluation.subgroups.0: "),
+    ],
+)
+def test_what_a_report_asks_of_a_recorded_configuration_has_its_type(tmp_path, table, sentence):
+    text = (
+        '{"environment": {"cxrkit": "0", "python": "3", "platform": "x", "processor": "x", "cpu_count": 1}, '
+        '"class_names": [], "positive": "a", "started": "2026-01-01", "configuration": {%s}}'
+    )
+    assert RunInfo.read(file(tmp_path, text % '"report": {"later": 1}, "data": null, "x": [1]')).positive == "a"
+    assert sentence in told(RunInfo.read, file(tmp_path, text % table))
+
+
+@pytest.mark.parametrize("moment", ["now", "", "0001-01-01T00:00:00+23:00", "2026-13-01"])
+@pytest.mark.parametrize("key", ["started", "finished"])
+def test_a_time_that_is_none_is_told(tmp_path, key, moment):
+    times = {"started": "2026-01-01T00:00:00+00:00", key: moment}
+    text = (
+        '{"environment": {"cxrkit": "0", "python": "3", "platform": "x", "processor": "x", "cpu_count": 1}, '
+        f'"class_names": [], "positive": "a", "configuration": {{}}, {json.dumps(times)[1:]}'
+    )
+    assert f"{key}: must be a date and time" in told(RunInfo.read, file(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "options", ['"trainer": true', '"augmentation": 0', '"model": [1]', '"trainer": {"select": []}']
+)
+def test_options_of_a_task_are_tables(tmp_path, options):
+    assert "options: " in told(TaskInfo.read, file(tmp_path, TASK % f', "options": {{{options}}}'))
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b'{"roots": []}', b'{"roots": {"test": 1}}', b"\xff", b"{"])
+def test_a_plan_that_tells_no_folders_names_none(tmp_path, content):
+    assert recorded_roots(file(tmp_path, content)) == {}
+    assert recorded_roots(tmp_path / "missing") == recorded_roots(tmp_path) == {}
+    sound = file(tmp_path, '{"roots": {"test": "/images", "a": "\\u0000"}, "more": 1}')
+    assert recorded_roots(sound) == {"test": Path("/images")}
+
+
 # ── TOML ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -153,6 +217,19 @@ def test_predictions_are_refused_with_row_and_column(tmp_path, row, sentence):
     with pytest.raises(InputError) as caught:
         predictions.read(file(tmp_path, HEAD + row), task="a", set_name="test")
     assert any(sentence in problem for problem in caught.value.problems), caught.value
+
+
+def test_thousands_of_columns_are_refused_at_once(tmp_path):
+    header = ",".join(f"c{number}" for number in range(200_000))
+    began = time.process_time()
+    assert "has 200,000 columns, allowed are 5,000" in told(table.read_sheet, file(tmp_path, f"{header}\n"), {})
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize("rows", ["\n" * 60, "1\n" * 30, "," * 60])
+def test_more_cells_than_memory_should_be_taken_for_are_refused(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr(table, "MOST_CELLS", 50)
+    assert "holds more than 50 cells" in told(table.read_sheet, file(tmp_path, HEAD + rows), {})
 
 
 def test_names_that_look_like_formulas_come_back_from_predictions_as_they_are(tmp_path):

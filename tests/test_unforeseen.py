@@ -1,7 +1,9 @@
 import json
+import os
+import stat
 import tempfile
 from email.message import Message
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -47,6 +49,28 @@ def test_it_holds_no_secret_no_environment_and_no_home_folder(tmp_path, monkeypa
     assert '"tokens": 4' in text
 
 
+def test_what_lies_within_a_secret_is_one_too(error, tmp_path):
+    configuration = {"credentials": {"user": "K1", "keys": ["K2", ["K3"]], "port": 80}, "authors": ["A. Author"]}
+    text = text_of(error, tmp_path, configuration)
+    kept = json.loads(text.partition("configuration: ")[2])
+    assert kept == {"credentials": {"user": "***", "keys": ["***", ["***"]], "port": 80}, "authors": ["A. Author"]}
+
+
+def test_a_home_folder_of_windows_stands_as_a_tilde_also_where_its_bars_are_doubled(tmp_path, monkeypatch):
+    home = PureWindowsPath(r"C:\Users\me")
+    monkeypatch.setattr(Path, "home", lambda: home)
+    error = RuntimeError(f"{home / 'a.png'} and {str(home / 'b.png')!r}")
+    text = text_of(error, tmp_path, {"root": str(home / "data")})
+    assert "me" not in [part for word in text.split() for part in word.split("\\")]
+    assert json.loads(text.partition("configuration: ")[2]) == {"root": r"~\data"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are POSIX")
+def test_nobody_but_the_user_may_read_it_also_in_the_folder_for_temporary_files(error, tmp_path):
+    kept = unforeseen.keep(error, [tmp_path], "")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
 def test_a_folder_that_cannot_be_written_is_passed_over(error, tmp_path, monkeypatch):
     good, file = tmp_path / "good", tmp_path / "file"
     good.mkdir()
@@ -57,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_passed_over(error, tmp_path, monkeyp
 
 
 def test_without_any_folder_the_sentence_says_how_to_see_more(error, monkeypatch):
-    monkeypatch.setattr(unforeseen, "write_text", lambda *_: (_ for _ in ()).throw(RunError("full")))
+    monkeypatch.setattr(unforeseen, "write_private", lambda *_: (_ for _ in ()).throw(RunError("full")))
     sentence = unforeseen.told(error, [], "")
     assert sentence == (
         "unexpected KeyError: 'label', a fault of cxrkit or of a plugin; --debug shows where, please report it to "

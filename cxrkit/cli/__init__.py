@@ -7,6 +7,7 @@ import sys
 import tomllib
 import traceback
 from contextlib import suppress
+from copy import copy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import click
 
 from cxrkit.cli.groups import NearestGroup
 from cxrkit.errors import CxrkitError
+from cxrkit.one_line import one_line
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("cxrkit.cli.run", "Train, evaluate, explain and report what a tasks.toml says."),
@@ -36,6 +38,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → the module that holds it as ``command``, and the line that stands for it in the help."""
 
+NUMBERS: dict[type, str] = {
+    type(click.INT): "whole number",
+    type(click.FLOAT): "number",
+    click.IntRange: "whole number",
+    click.FloatRange: "number",
+}
+"""Types of options → what a user calls what they take."""
+
 INTERRUPTED = 130
 
 
@@ -49,26 +59,30 @@ class _Commands(NearestGroup):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return _with_debug(command)
+        return _finished(command)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
-            raise
-        except KeyboardInterrupt:
-            click.echo("Error: interrupted", err=True)
-            ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw becomes a sentence
-            if ctx.ensure_object(dict).get("debug"):
-                traceback.print_exc()
-            for sentence in _sentences(error, ctx.ensure_object(dict)):
-                click.echo(f"Error: {sentence}", err=True)
-            ctx.exit(error.exit_status if isinstance(error, CxrkitError) else 1)
+        from cxrkit.run.stopping import be_deaf, terminable
+
+        with terminable():
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+                raise
+            except KeyboardInterrupt:
+                be_deaf()
+                click.echo("Error: interrupted", err=True)
+                ctx.exit(INTERRUPTED)
+            except Exception as error:  # noqa: BLE001 - the one place where what nobody foresaw becomes a sentence
+                if ctx.ensure_object(dict).get("debug"):
+                    traceback.print_exc()
+                for sentence in _sentences(error, ctx.ensure_object(dict)):
+                    click.echo(f"Error: {one_line(sentence)}", err=True)
+                ctx.exit(error.exit_status if isinstance(error, CxrkitError) else 1)
 
 
 def _sentences(error: Exception, known: dict[str, Any]) -> list[str]:
@@ -89,7 +103,7 @@ def _configuration(known: dict[str, Any]) -> Any:
     found = {}
     for argument in sys.argv[1:]:
         if argument.endswith(".toml"):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, RecursionError):
                 found[argument] = tomllib.loads(Path(argument).read_text(encoding="utf-8"))
     return found or None
 
@@ -110,13 +124,17 @@ def _debug_option() -> click.Option:
     )
 
 
-def _with_debug(command: click.Command) -> click.Command:
-    """Let ``--debug`` stand after any subcommand too."""
+def _finished(command: click.Command) -> click.Command:
+    """Let ``--debug`` stand after any subcommand too, and call numbers numbers, in the help as in what is wrong."""
+    for parameter in command.params:
+        if type(parameter.type) in NUMBERS:
+            parameter.type = copy(parameter.type)  # other commands of this process may share it
+            parameter.type.name = NUMBERS[type(parameter.type)]
     if not any("--debug" in parameter.opts for parameter in command.params):
         command.params.append(_debug_option())
     if isinstance(command, click.Group):
         for subcommand in command.commands.values():
-            _with_debug(subcommand)
+            _finished(subcommand)
     return command
 
 
@@ -135,11 +153,11 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
 def cli() -> None:
     """Evaluate and compare chest X-ray classifiers: one TOML file in, one report out.
 
-    Exit status: 0 done, 1 the run failed, 2 the input is wrong.
+    Exit status: 0 done, 1 the run failed, 2 the input is wrong, 3 an alarm of monitor, 130 stopped by Ctrl-C.
     """
 
 
-_with_debug(cli)
+_finished(cli)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cxrkit.cli.pseudonym_options import of_pseudonyms
-from cxrkit.cli.writing import results_of, taking, wait_option
+from cxrkit.cli.writing import results_of, taking, wait_option, warn
 
 NAME = "comparison_report.txt"
 
@@ -35,7 +35,7 @@ def command(
     names.check_key(pseudonym_key)
     with taking(wait=wait) as take:
         path = output or results_of(runs, None, Path(), take) / NAME
-        opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True), take)
+        opened = open_runs(runs, warn, take)
         results = read(opened, names.of_runs(opened, pseudonyms, pseudonym_key))
         write_text(path, text.render(compose(results)))
     terminal.show(results, Console(highlight=False))

@@ -22,7 +22,7 @@ _groups = click.option(
     help="How patients are told apart: kermany, image, column=NAME or regex=PATTERN; recognised by default.",
 )
 _dataset = click.option("--dataset", metavar="NAME", help="A dataset plugin; folder or csv by default.")
-_seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+_seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of what is drawn.")
 _source = click.argument("source", type=click.Path(path_type=Path))
 
 
@@ -31,7 +31,7 @@ def command() -> None:
     """Fetch, check, split and generate image folders."""
 
 
-@command.command()
+@command.command(short_help="Fetch chest X-rays: checked, extracted safely, counted.")
 @click.argument("source", default="kaggle", metavar="[SOURCE]")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", required=True, help="New or empty folder.")
 @click.option("--sha256", metavar="HEX", help="Of the archive; checked before anything is extracted.")
@@ -77,7 +77,7 @@ def _tell(outcome: "Downloaded", output: Path) -> None:
     click.echo(f"\nFor tasks.toml:\n\n{outcome.table}")
 
 
-@command.command()
+@command.command(short_help="Audit a folder or a CSV file, and print what was found.")
 @_source
 @_groups
 @_dataset
@@ -104,12 +104,17 @@ def check(source: Path, groups: str | None, dataset: str | None, as_json: bool) 
         show(found, Console(highlight=False))
 
 
-@command.command()
+@command.command(short_help="Show images and augmentation before anything is trained.")
 @click.argument("source", metavar="TASKS.toml|DIR|FILE.csv", type=click.Path(path_type=Path))
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("cxrkit-preview"), show_default=True
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("cxrkit-preview"),
+    show_default=True,
+    help="Folder of the pictures.",
 )
-@click.option("--set", "sets", metavar="key=value", multiple=True, help="Overrides a key of TASKS.toml; repeatable.")
+@click.option("--set", "sets", metavar="KEY=VALUE", multiple=True, help="Override a key of TASKS.toml; repeatable.")
 @_groups
 @_dataset
 @click.option("--dpi", type=click.IntRange(72, 1200), default=200, show_default=True, help="Pixels per inch.")
@@ -152,11 +157,23 @@ def preview(
         click.echo(path)
 
 
-@command.command()
+@command.command(short_help="Divide images by patient into train, val and test.")
 @_source
 @click.argument("destination", type=click.Path(path_type=Path))
-@click.option("--test", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.15, show_default=True)
-@click.option("--validation", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True)
+@click.option(
+    "--test",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.15,
+    show_default=True,
+    help="Share of the images.",
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the images.",
+)
 @_groups
 @_dataset
 @_seed
@@ -194,13 +211,13 @@ def split(
     click.echo(destination)
 
 
-@command.command()
-@click.argument("directory", type=click.Path(path_type=Path))
+@command.command(short_help="Generate radiographs of a phantom with known lesions.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--images", default=600, show_default=True, help="Of all splits together.")
 @click.option("--size", default=128, show_default=True, help="Pixels, height and width.")
 @_seed
 def phantom(directory: Path, images: int, size: int, seed: int) -> None:
-    """Generate radiographs of a phantom with known lesions into DIRECTORY, which must be new or empty.
+    """Generate radiographs of a phantom with known lesions into DIR, which must be new or empty.
 
     They are laid out and named like Kermany's chest X-rays; masks/ holds the lesions, phantom.csv lists everything.
     """
@@ -257,7 +274,7 @@ def _watch() -> "Iterator[Watch]":
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = bar.add_task(what)
+                tasks[what] = bar.add_task(what, total=None)
             bar.update(tasks[what], completed=done, total=total)
 
         yield Watch(show, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))

@@ -29,10 +29,18 @@ from cxrkit.formats import FORMATS, USUAL, Format
     help="Class folders, a folder with test/ of them, or a CSV of image,label,patient,...",
 )
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="Run directory and report; new or empty."
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Run directory and report; new or empty.",
 )
 @of_saved_models
-@click.option("--name", help="Of the data, where the model's internal test stands beside it; its folder by default.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="Of the data, where the model's internal test stands beside it; its folder by default.",
+)
 @click.option("--split", type=click.Choice(("train", "val", "test")), help="Of the data; test by default.")
 @click.option(
     "--groups",
@@ -45,7 +53,13 @@ from cxrkit.formats import FORMATS, USUAL, Format
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="For predictive values beside the data's own.",
 )
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where it is computed.",
+)
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(FORMATS), help=f"Repeatable; {', '.join(USUAL)} by default."
 )

@@ -23,7 +23,7 @@ POSITIVE = click.FloatRange(0, min_open=True)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("reference", metavar="REFERENCE", type=PATH)
 @click.argument("new", metavar="NEW...", nargs=-1, required=True, type=PATH)
-@click.option("--task", help="Of a run with several tasks, or of a predict table with several models.")
+@click.option("--task", metavar="NAME", help="Of a run with several tasks, or of a predict table with several models.")
 @click.option("--reference-set", metavar="SET", help="Of a run: test by default, val or an external set.")
 @click.option("--positive", metavar="CLASS", help="Where a reference file does not tell which class is detected.")
 @click.option("--threshold", type=float, help="In place of the recorded one; 0.5 where none is recorded.")
@@ -34,7 +34,13 @@ POSITIVE = click.FloatRange(0, min_open=True)
 @click.option("--labels", type=PATH, metavar="CSV", help="Labels of new images that came later; need not be of all.")
 @click.option("--column", "columns", multiple=True, metavar="NAME=THEIRS", help="What the files call a column.")
 @click.option("--label-column", "label_columns", multiple=True, metavar="NAME=THEIRS", help="The same of --labels.")
-@click.option("--join", type=click.Choice(("image", "study")), default="image", show_default=True)
+@click.option(
+    "--join",
+    type=click.Choice(("image", "study")),
+    default="image",
+    show_default=True,
+    help="What labels are joined by.",
+)
 @click.option("--images", multiple=True, type=PATH, metavar="DIR", help="Folder of the new images; repeatable.")
 @click.option("--reference-images", multiple=True, type=PATH, metavar="DIR", help="Folder of the reference's images.")
 @click.option(
@@ -54,7 +60,12 @@ POSITIVE = click.FloatRange(0, min_open=True)
     show_default=True,
     help="Of each family of tests.",
 )
-@click.option("--output", type=PATH, metavar="DIR", help="Folder of monitoring.json, monitoring.csv and the page.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of monitoring.json, monitoring.csv and the page.",
+)
 @click.option("--format", "formats", multiple=True, type=click.Choice(("html", "pdf", "txt")), help="html by default.")
 @click.option("--quiet", is_flag=True, help="Alarms alone; nothing where there is none.")
 @click.option("--json", "as_json", is_flag=True, help="What monitoring.json says on standard output.")
@@ -114,7 +125,7 @@ def _request(  # noqa: PLR0913 - one parameter for each option
 
 def _tell(found: "Monitoring", page: Path | None, *, quiet: bool) -> None:
     from cxrkit.monitoring.page import verdict
-    from cxrkit.report.one_line import one_line
+    from cxrkit.one_line import one_line
 
     for alarm in found.alarms:
         click.echo(f"ALARM {one_line(alarm.sentence)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cxrkit.cli.pseudonym_options import of_pseudonyms
-from cxrkit.cli.writing import results_of, taking, wait_option
+from cxrkit.cli.writing import results_of, taking, wait_option, warn
 
 if TYPE_CHECKING:
     from cxrkit.report.drawn.drawing import Format
@@ -39,6 +39,7 @@ def _width(_ctx: click.Context, _parameter: click.Parameter, value: str | None) 
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--output",
+    metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Folder of the figures; RUN/report/{FOLDER} for one run, else ./cxrkit-report/{FOLDER}.",
 )
@@ -86,7 +87,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     called.check_key(pseudonym_key)
     with taking(wait=wait) as take:
         folder = results_of(runs, output, Path("cxrkit-report") / FOLDER, take, within=FOLDER)
-        opened = open_runs(runs, lambda sentence: click.echo(f"Warning: {sentence}", err=True), take)
+        opened = open_runs(runs, warn, take)
         results = read(opened, called.of_runs(opened, pseudonyms, pseudonym_key))
         chosen = plotting.choose(plotting.figures(compose(results), results), names)
         written = plotting.write(folder, chosen, tuple(dict.fromkeys(formats)) or USUAL, width=width, dpi=dpi)

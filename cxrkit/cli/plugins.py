@@ -29,7 +29,7 @@ command.add_command(plugins_check.command)
 command.add_command(plugins_new.command)
 
 
-@command.command("list")
+@command.command("list", short_help="List the plugins, and those that failed to load.")
 @click.option(
     "--options", "with_options", is_flag=True, help="Load training plugins too (imports torch); show options."
 )

@@ -36,7 +36,10 @@ MARKS: "dict[State, tuple[str, str]]" = {
     help="Call a component with this option, where it needs one; repeatable.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path, exists=True), help="What a data set reads, in place of a phantom."
+    "--data",
+    metavar="DIR|FILE",
+    type=click.Path(path_type=Path, exists=True),
+    help="What a data set reads, in place of a phantom.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str | None, everything: bool, sets: tuple[str, ...], data: Path | None, as_json: bool) -> None:

@@ -7,11 +7,14 @@ import click
 KINDS = ("model", "imbalance", "trainer", "dataset", "reporter", "section", "tracker")
 
 
-@click.command("new")
+@click.command("new", short_help="Write a plugin to begin with, which keeps its promises.")
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("name")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Folder of the plugin, which must be new; ./NAME by default."
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the plugin, which must be new; ./NAME by default.",
 )
 def command(kind: str, name: str, output: Path | None) -> None:
     """Write a plugin to begin with: it installs, works, and keeps its promises as it stands.

@@ -28,7 +28,13 @@ FEW = 20  # images, which are told one by one
     type=click.Path(path_type=Path),
     help="model.safetensors of a run, or a state dict (.pth); repeatable, then with columns for each.",
 )
-@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the results; new or empty.")
+@click.option(
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the results; new or empty.",
+)
 @click.option("--watch", is_flag=True, help="Watch the folders for new images until Ctrl-C.")
 @click.option("--anonymous-names", is_flag=True, help="Number the images in place of naming their files.")
 @click.option(
@@ -40,7 +46,13 @@ FEW = 20  # images, which are told one by one
 )
 @click.option("--no-cam", is_flag=True, help="No overlays.")
 @of_saved_models
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where it is computed.",
+)
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the table's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="What predictions.json says on standard output.")
 def command(  # noqa: PLR0913 - one parameter for each option

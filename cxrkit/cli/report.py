@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxrkit.cli.pseudonym_options import of_pseudonyms
-from cxrkit.cli.writing import results_of, taking, wait_option
+from cxrkit.cli.writing import results_of, taking, wait_option, warn
 from cxrkit.errors import InputError
 from cxrkit.formats import FORMATS, USUAL, Format
 
@@ -23,6 +23,7 @@ DEFAULT_OUTPUT = Path("cxrkit-report")
 @click.argument("inputs", metavar="RUN|FILE.csv...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--output",
+    metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the report; RUN/report for one run, else ./cxrkit-report.",
 )
@@ -103,16 +104,16 @@ def command(
             kept = folder.absolute().with_name(f"{folder.absolute().name}-run") if pseudonyms else folder / "run"
             for each in (folder, kept):
                 take(each)
-            runs = [from_predictions(inputs, kept, _reading(**of_predictions), warn=_warn)]
+            runs = [from_predictions(inputs, kept, _reading(**of_predictions), warn=warn)]
         else:
             _refuse(**of_predictions)
             folder = results_of(inputs, output, DEFAULT_OUTPUT, take)
-            runs = open_runs(inputs, _warn, take)
-        house = houses.of_runs(runs, templates, logo, _warn)
+            runs = open_runs(inputs, warn, take)
+        house = houses.of_runs(runs, templates, logo, warn)
         house = replace(house, names=names.of_runs(runs, pseudonyms, pseudonym_key))
         written, warnings = write(runs, folder, formats or USUAL, strict_pdf=set(formats) == {"pdf"}, house=house)
     for warning in warnings:
-        _warn(warning)
+        warn(warning)
     for path in written:
         click.echo(path)
 
@@ -152,7 +153,3 @@ def _refuse(**options: object) -> None:
     ]
     if given:
         raise InputError(*given)
-
-
-def _warn(sentence: str) -> None:
-    click.echo(f"Warning: {sentence}", err=True)

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from cxrkit.run.progress import Display
     from cxrkit.run.study import Study
 
+GOES_ON = "the same command goes on from there"
+PLACES = ("data.root", "data.manifest", "data.external.")
+"""What ``--set`` may say beside ``--verify``: where images lie, and nothing that a training depends on."""
+
 
 @click.command()
 @click.argument("path", metavar="[TASKS.toml]", required=False, type=click.Path(path_type=Path))
 @click.option("--task", "only", multiple=True, metavar="NAME", help="Carry out this task alone; repeatable.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key of the file; repeatable.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Run directory in place of the file's."
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run directory in place of the file's.",
 )
 @click.option("--fresh", is_flag=True, help="Move what the tasks left earlier aside and begin again.")
 @click.option("--dry-run", is_flag=True, help="Check everything, show the plan and the data, train nothing.")
@@ -54,8 +61,9 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     if verify is not None:
         _refuse_beside_verify(path, sets=sets, fresh=fresh, dry_run=dry_run)
-        with stoppable(), taking(wait=wait) as take:
-            _verify(verify, only, output, take, quiet=quiet, as_json=as_json)
+        goes_on = GOES_ON if output is not None else "the same command begins again, with --output it would go on"
+        with stoppable(goes_on), taking(wait=wait) as take:
+            _verify(verify, sets, only, output, take, quiet=quiet, as_json=as_json)
         return
     if path is None:
         raise click.UsageError("TASKS.toml: missing, give the file that says what to run, or --verify RUN")
@@ -77,17 +85,26 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
 
 def _refuse_beside_verify(path: Path | None, *, sets: tuple[str, ...], fresh: bool, dry_run: bool) -> None:
-    given = {"TASKS.toml": path is not None, "--set": bool(sets), "--fresh": fresh, "--dry-run": dry_run}
+    other = [text for text in sets if not text.strip().startswith(PLACES)]
+    given = {"TASKS.toml": path is not None, "--set": bool(other), "--fresh": fresh, "--dry-run": dry_run}
     wrong = [name for name, is_given in given.items() if is_given]
     if wrong:
         raise click.UsageError(
-            f"--verify: got {' and '.join(wrong)} beside it, allowed are --task, --output, --wait, --quiet and --json, "
-            "as the run directory says the rest"
+            f"--verify: got {' and '.join(wrong)} beside it, allowed are --task, --output, --wait, --quiet, --json, "
+            "and --set data.root, data.manifest or data.external.NAME where images lie elsewhere by now, as the run "
+            "directory says the rest"
         )
 
 
 def _verify(
-    run: Path, only: tuple[str, ...], output: Path | None, take: Callable[[Path], None], *, quiet: bool, as_json: bool
+    run: Path,
+    sets: tuple[str, ...],
+    only: tuple[str, ...],
+    output: Path | None,
+    take: Callable[[Path], None],
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Train again, compare and tell.
 
@@ -95,19 +112,24 @@ def _verify(
         click.exceptions.Exit: something is not the same.
     """
     from cxrkit.run.progress import display, standard_error
-    from cxrkit.run.verifying import sentences, verify
+    from cxrkit.run.verifying import refuse_within, sentences, verify
+    from cxrkit.rundir import RunDirectory
 
     if output is not None:
+        refuse_within(RunDirectory.open(run), output)
         take(output)
-    found = verify(run, display(standard_error(), quiet=quiet or as_json), only=only, output=output)
+    found = verify(run, display(standard_error(), quiet=quiet or as_json), sets=sets, only=only, output=output)
     click.echo(found.to_json() if as_json else "\n".join(sentences(found)))
     if not found.is_same:
         raise click.exceptions.Exit(1)
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(goes_on: str = GOES_ON) -> Iterator[None]:
     """Say how to go on when Ctrl-C or SIGTERM stops what is done meanwhile.
+
+    Args:
+        goes_on: what the same command does.
 
     Raises:
         click.exceptions.Exit: it was stopped.
@@ -120,8 +142,8 @@ def stoppable() -> Iterator[None]:
             yield
         except KeyboardInterrupt as stop:
             be_deaf()
-            kept = str(stop) or "Interrupted, what is finished is kept"
-            click.echo(f"{kept}: the same command goes on from there.", err=True)
+            kept = str(stop) or f"Interrupted{', what is finished is kept' if goes_on == GOES_ON else ''}"
+            click.echo(f"{kept}: {goes_on}.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 

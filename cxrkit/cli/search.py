@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @click.option("--trials", type=click.IntRange(1), help="How many, in place of the file's; of random and optuna.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key of the file; repeatable.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder; <run output>-search/<task> by default."
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder; <run output>-search/<task> by default.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, show the plan, train nothing.")
 @click.option("--strict", is_flag=True, help="A plugin that fails to load is an error.")

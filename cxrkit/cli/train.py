@@ -26,17 +26,30 @@ SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
     help="Begin with ImageNet's weights, the early layers kept as they are.",
 )
 @click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="Begin with a state dict's weights.")
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+@click.option(
+    "--epochs", type=click.IntRange(1), default=20, show_default=True, help="Passes over the training images."
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Images per step of the optimiser."
+)
 @click.option(
     "--lr",
     "learning_rate",
     type=click.FloatRange(0, min_open=True),
     help="Learning rate; 0.001 from scratch and 0.0001 pretrained by default.",
 )
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda", "mps")), default="auto", show_default=True)
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Run directory; runs/<model> by default."
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where it is computed.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run directory; runs/<model> by default.",
 )
 @click.option("--class-weights", is_flag=True, help="Rare classes weigh more in the loss.")
 @click.option(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cxrkit import locking
+from cxrkit.one_line import one_line
 from cxrkit.rundir import RunDirectory
 
 Take = Callable[[Path], None]
@@ -81,4 +82,9 @@ def _command() -> str:
 
 def say(sentence: str) -> None:
     """Tell on standard error what is waited for."""
-    click.echo(sentence, err=True)
+    click.echo(one_line(sentence), err=True)
+
+
+def warn(sentence: str) -> None:
+    """Tell on standard error of what goes on without something."""
+    click.echo(f"Warning: {one_line(sentence)}", err=True)

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
-from cxrkit.errors import nearest
+from cxrkit.errors import InputError, nearest
 
 OF_PREDICTIONS = ("image", "study", "patient", "label", "status", "score", "decision")
 OF_CLASSES = ("p_", "logit_")
 OF_LABELS = ("image", "study", "patient", "label")
+COLUMN_HINT = "--column: says what a file calls a column, as image=sop_uid"
+
+
+def lacks_column(error: InputError) -> bool:
+    """Say whether a file was refused for a column that it may have under another name."""
+    return any('column "' in problem and '" is missing' in problem for problem in error.problems)
 
 
 def wrong_columns(names: Iterable[str]) -> Iterator[tuple[str, str]]:

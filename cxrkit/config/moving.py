@@ -41,7 +41,7 @@ def _paths(document: MutableMapping[str, Any]) -> Iterator[Place]:
     data, report = document.get("data", {}), document.get("report", {})
     yield from ((data, key) for key in ("root", "manifest") if key in data)
     yield from _all_keys(data.get("external", {}))
-    yield from ((report, key) for key in ("templates", "logo") if key in report)
+    yield from ((report, key) for key in ("templates", "logo", "pseudonym_key") if key in report)
     for task in _tasks(document):
         yield from _all_keys(task.get("predictions", {}))
         yield from _all_keys(task.get("labels", {}))

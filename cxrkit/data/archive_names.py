@@ -1,36 +1,57 @@
 """Names inside archives: which are files of the user's, which are junk, and which are refused."""
 
+import os
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath, PureWindowsPath
 
 JUNK = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
 """What systems leave in archives and folders, in lower case; ``._`` in front is macOS's too."""
 
+LONGEST = 1024  # bytes of a name with its folders
+MOST_FOLDERS = 1_000_000
+DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
+"""Names that Windows takes for a device, whatever their suffix."""
+
 _SHOWN = 100
 
 
-def refused(raw: str) -> str | None:
+def refused(raw: str, *, windows: bool = os.name == "nt") -> str | None:
     """Say why the name of an entry may lead out of the folder it is extracted to, or is no name on some system.
 
     Args:
         raw: as it stands in the archive, with slashes or backslashes.
+        windows: whether it is to be a name there.
 
     Returns:
         What it is, as the end of a sentence; None for a harmless name.
     """
     name = raw.replace("\\", "/")
+    if len(name.encode(errors="surrogatepass")) > LONGEST:
+        return f"has a name of more than {LONGEST} bytes"
     if "\0" in name:
         return "has a NUL in its name"
     if not all(character.isprintable() for character in name):
         return "has a control character in its name"
+    return _leading_out(name) or (_no_name_on_windows(name) if windows else None)
+
+
+def _leading_out(name: str) -> str | None:
     if name.startswith("/"):
         return "is an absolute path"
     if PureWindowsPath(name).anchor:
         return "begins with a drive letter"
-    if ".." in name.split("/"):
-        return "leads upwards with .."
-    return None
+    return "leads upwards with .." if ".." in name.split("/") else None
+
+
+def _no_name_on_windows(name: str) -> str | None:
+    """Refuse what would be written to a device, or into a stream behind another file, and be lost."""
+    if ":" in name:
+        return "has a colon in its name, which Windows does not allow"
+    is_device = any(DEVICES.fullmatch(part) for part in name.split("/"))
+    return "has a name that Windows keeps for a device" if is_device else None
 
 
 def relative(raw: str) -> str:
@@ -55,21 +76,27 @@ def conflict(names: Iterable[str]) -> str | None:
     """
     spelled: dict[str, str] = {}
     files: set[str] = set()
+    folders: set[str] = set()
     for name in names:
-        folders = [parent.as_posix() for parent in PurePosixPath(name).parents][:-1]
-        for path in (*folders, name):
-            known = spelled.setdefault(_folded(path), path)
-            if known != path:
-                return f'holds "{shown(known)}" and "{shown(path)}", which differ only in how they are spelled'
         if name in files:
             return f'holds "{shown(name)}" twice'
         files.add(name)
-    both = min((name for name in _parents(files) if name in files), default=None)
+        new = list(takewhile(lambda folder: folder not in folders, _folders(name)))
+        folders.update(new)
+        for path in (*reversed(new), name):
+            known = spelled.setdefault(_folded(path), path)
+            if known != path:
+                return f'holds "{shown(known)}" and "{shown(path)}", which differ only in how they are spelled'
+        if len(folders) > MOST_FOLDERS:
+            return f"holds more than {MOST_FOLDERS:,} folders"
+    both = min(files & folders, default=None)
     return f'holds "{shown(both)}" as a file and as a folder' if both else None
 
 
-def _parents(files: Iterable[str]) -> set[str]:
-    return {parent.as_posix() for name in files for parent in PurePosixPath(name).parents}
+def _folders(name: str) -> Iterator[str]:
+    """Name the folders around a file, the innermost first."""
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _folded(path: str) -> str:

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+from cxrkit import bounded
+from cxrkit.bounded import LimitedReads
 from cxrkit.data import archive_names
 from cxrkit.data.archive_names import shown
 from cxrkit.data.watching import Watch, need_space
@@ -22,6 +24,7 @@ MOST_TIMES_LARGER = 100
 _SMALL = 10_000_000  # bytes that are extracted whatever their ratio
 _CHUNK = 1 << 20
 _MOST_AT_ONCE = 16 << 20  # no header is as long
+_LONGEST_LIST = 64 << 20  # of a zip, which names all its entries at its end: read at once, and ten times as large then
 _BLOCK = 512
 
 Container = zipfile.ZipFile | tarfile.TarFile
@@ -48,18 +51,6 @@ class Extracted(NamedTuple):
 
 class _Reader(Protocol):
     def read(self, size: int, /) -> bytes: ...
-
-
-class _Bounded:
-    """A file that is not read in one huge piece, which a forged header makes :mod:`tarfile` ask for."""
-
-    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
-        self.read_some, self.seek, self.tell = file.read, file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_AT_ONCE:
-            raise tarfile.ReadError(f"a header of {size} bytes")
-        return self.read_some(size)
 
 
 def extract(archive: Path, target: Path, watch: Watch) -> Extracted:
@@ -92,11 +83,11 @@ def extract(archive: Path, target: Path, watch: Watch) -> Extracted:
 def _opened(archive: Path) -> Iterator[Container]:
     with ExitStack() as stack:
         with _reading(archive):
-            raw = stack.enter_context(archive.open("rb"))
+            raw = stack.enter_context(bounded.opened(archive))
             start = raw.read(_BLOCK)
             raw.seek(0)
             if start[:4] in (b"PK\3\4", b"PK\5\6"):
-                container: Container = zipfile.ZipFile(raw)
+                container: Container = _zip(raw)
             elif start[:2] == b"\x1f\x8b":
                 packed = gzip.GzipFile(fileobj=raw)
                 stack.callback(packed.close)
@@ -110,7 +101,12 @@ def _opened(archive: Path) -> Iterator[Container]:
 
 
 def _tar(file: IO[bytes] | gzip.GzipFile) -> tarfile.TarFile:
-    return tarfile.open(fileobj=_Bounded(file), mode="r:")  # type: ignore[call-overload, no-any-return]
+    limited = LimitedReads(file, _MOST_AT_ONCE)
+    return tarfile.open(fileobj=limited, mode="r:")  # type: ignore[call-overload, no-any-return]
+
+
+def _zip(file: IO[bytes]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(LimitedReads(file, _LONGEST_LIST))
 
 
 def _instead(start: bytes) -> str:
@@ -133,8 +129,9 @@ def _checked(archive: Path, container: Container) -> tuple[list[Member], int]:
         _refuse_kind(archive, entry)
         total += _size(entry)
         if seen > MOST_ENTRIES or total > most:
-            what = f"more than {MOST_ENTRIES:,} entries" if seen > MOST_ENTRIES else f"{total:,} bytes, too many"
-            raise InputError(f"{archive}: holds {what} for an archive of its size, nothing was extracted")
+            what = f"{MOST_ENTRIES:,} entries" if seen > MOST_ENTRIES else f"{most:,} bytes"
+            told = f"holds more than {what}, too many for an archive of its size"
+            raise InputError(f"{archive}: {told}, nothing was extracted")
         if not _is_folder(entry):
             members.append(Member(name, _size(entry), entry))
     problem = archive_names.conflict(member.name for member in members)
@@ -253,5 +250,5 @@ def _reading(archive: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"{archive}: no such file, allowed is a zip, tar or tar.gz file") from None
     except _DAMAGED as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise InputError(f"{archive}: is damaged or cannot be read ({shown(why)}), nothing was extracted") from None

@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from cxrkit.errors import InputError
-from cxrkit.files import writing
+from cxrkit.files import beside, writing
 
 
 @contextmanager
@@ -20,16 +19,14 @@ def creating(directory: Path) -> Iterator[Path]:
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory}: exists and is not empty, allowed is a new or empty folder")
-    temporary: Path | None = None
+    temporary = beside(directory)
     try:
         with writing(directory):
             directory.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(mkdtemp(prefix=f".{directory.name[:80]}.", suffix=".partial", dir=directory.parent))
+            temporary.mkdir()
             yield temporary
-            temporary.chmod(directory.parent.stat().st_mode & 0o777)  # mkdtemp made it for its owner alone
             if directory.exists():
                 directory.rmdir()
             temporary.replace(directory)
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cxrkit import bounded
 from cxrkit.data import dicom, headers, libtiff
-from cxrkit.errors import InputError, RunError
+from cxrkit.errors import InputError, SurroundingsError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"}) | dicom.SUFFIXES
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")  # no others: some of Pillow's readers start programs
@@ -75,7 +75,7 @@ class UnreadableImage(InputError):  # noqa: N818 - named for what it tells of a 
         return type(self), (self.path, self.reason)
 
 
-class ImageChangedError(RunError):
+class ImageChangedError(SurroundingsError):
     """An image that is no longer what the manifest says: it was changed, or has vanished."""
 
     def __init__(self, text: str) -> None:

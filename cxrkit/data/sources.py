@@ -72,6 +72,8 @@ def index(table: DataTable, source: Path, datasets: Registry) -> pd.DataFrame:
     if chosen is not None and source.is_dir() == (table.root is not None):
         registered = datasets.get(chosen.use, "data.dataset")
         return _frame(_asked(registered, source, options.check(registered.factory, chosen.options, "data.dataset")))
+    if (source / "run.json").is_file() and not (source / "train").is_dir():
+        raise InputError(f"{source}: is a run directory, allowed is a folder of images or a CSV file that lists them")
     registered = datasets.get("csv" if source.is_file() or source.suffix.lower() == ".csv" else "folder", "data")
     return _frame(_asked(registered, source, {}))
 
@@ -88,6 +90,8 @@ def _asked(dataset: Registered, source: Path, given: Mapping[str, Any]) -> list[
 def _fault(row: Any) -> str | None:
     if not isinstance(row, ManifestRow):
         return f"is {type(row).__name__}, a ManifestRow is needed"
+    if not isinstance(row.columns, Mapping) or not all(isinstance(name, str) for name in row.columns):
+        return f"has the columns {row.columns!r}, a mapping of name to text is needed"
     texts = {name: getattr(row, name) for name in ("image", "split", "label", "patient", "excluded")}
     wrong = [name for name, value in texts.items() if not isinstance(value, str | None)]
     wrong += [name for name in ("image", "split", "label") if texts[name] is None]

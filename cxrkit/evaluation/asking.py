@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cxrkit import guard, sections
 from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions, ReportSection, Unit
-from cxrkit.errors import RunError
+from cxrkit.errors import CxrkitError, InputError, RunError
 from cxrkit.guard import MisbehaviourError
 from cxrkit.records import Record
 from cxrkit.registry import Registered
@@ -39,7 +39,7 @@ class Reporters:
         """Ask every reporter; nothing of what it is given can be written to.
 
         Raises:
-            RunError: one misbehaves, and nobody is to be warned.
+            CxrkitError: one misbehaves or refuses, and nobody is to be warned.
         """
         given = guard.read_only(found), guard.read_only(settings)
         for reporter, options in self.chosen:
@@ -48,12 +48,12 @@ class Reporters:
                 continue
             try:
                 yield _asked(reporter, options, *given)
-            except RunError as error:
+            except CxrkitError as error:
                 if self.warn is None:
                     raise
                 self._go_on_without(reporter, found, error)
 
-    def _go_on_without(self, reporter: Registered, found: Predictions, error: RunError) -> None:
+    def _go_on_without(self, reporter: Registered, found: Predictions, error: CxrkitError) -> None:
         assert self.warn is not None  # noqa: S101 - the only caller has looked
         without = "the figures are without it"
         if isinstance(error, MisbehaviourError) and error.timed_out:
@@ -91,7 +91,10 @@ def _asked(
             raise RunError(f"{who}: {wrong}")
         return _records(who, report, found, settings), tuple(report.sections)
 
-    return guard.call(who, ask)
+    try:
+        return guard.call(who, ask)
+    except InputError as error:
+        raise InputError(*(f"{who}: {problem}" for problem in error.problems)) from error
 
 
 def _fault(report: Any) -> str | None:

@@ -12,6 +12,8 @@ from cxrkit.errors import nearest
 from cxrkit.evaluation.classes import Classes, check_one_form, indices
 from cxrkit.evaluation.table import Sheet
 
+PERCENT = 100
+MOST = 0.5  # of a column, above 1: it is on another scale, and not a few cells are wrong
 SUM_TOLERANCE = 0.0101  # vendors round to two decimals
 EXACT_SUM = 1e-6  # sums nearer to 1 are left as they are, so that our own files come back bit by bit
 OK = "ok"
@@ -101,14 +103,31 @@ def _probabilities(sheet: Sheet, classes: Classes, has_result: BoolArray) -> Flo
     for index, name in enumerate(classes.names):
         if f"p_{name}" in sheet.columns:
             values[:, index] = _numbers(sheet, f"p_{name}", has_result)
-            for row in np.flatnonzero((values[:, index] < 0) | (values[:, index] > 1)).tolist():
-                sheet.complain(row, f"p_{name}", f"{values[row, index]} is no probability, allowed is 0 to 1")
+            _check_range(sheet, f"p_{name}", values[:, index])
     if classes.given_alone is not None:
         values[:, 1 - classes.given_alone] = 1 - values[:, classes.given_alone]
         return values
     if len(sheet.problems) == before:
         _check_sums(sheet, classes, values)
     return values
+
+
+def _check_range(sheet: Sheet, name: str, values: FloatArray) -> None:
+    if _are_percentages(values):
+        found = f"numbers from {np.nanmin(values):g} to {np.nanmax(values):g}"
+        sheet.problems.append(
+            f"{sheet.path}: column {sheet.shown(name)}: {found}, allowed are probabilities from 0 to 1; if these are "
+            "percentages, divide them by 100"
+        )
+        return
+    for row in np.flatnonzero((values < 0) | (values > 1)).tolist():
+        sheet.complain(row, name, f"{values[row]} is no probability, allowed is 0 to 1")
+
+
+def _are_percentages(values: FloatArray) -> bool:
+    """Tell a column that is on another scale from one with a few wrong cells."""
+    given = values[np.isfinite(values)]
+    return bool(given.size > 1 and given.min() >= 0 and given.max() <= PERCENT and np.mean(given > 1) > MOST)
 
 
 def _check_sums(sheet: Sheet, classes: Classes, values: FloatArray) -> None:

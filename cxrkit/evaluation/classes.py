@@ -111,7 +111,7 @@ def _names_in_columns(sheet: Sheet, columns: list[str], positive: str | None, la
             f"{sheet.path}: there are labels {', '.join(others)} and {columns[0]}, but only a column p_{columns[0]}, "
             "give a p_ column for each class"
         )
-    other = others[0] if others else f"no {columns[0]}"
+    other = others[0] if others else stand_in(columns[0])
     return [other, columns[0]] if positive in (None, columns[0]) else [columns[0], other]
 
 
@@ -126,7 +126,12 @@ def _names_in_labels(sheet: Sheet, scale: Scale, positive: str | None, labels: S
     others = [name for name in names if name != one]
     if len(others) > 1:
         return names
-    return [others[0] if others else f"no {one}", one]
+    return [others[0] if others else stand_in(one), one]
+
+
+def stand_in(positive: str) -> str:
+    """Name the other one of two classes where nothing says what it is called."""
+    return f"no {positive}"
 
 
 def _named(cells: Iterable[str]) -> list[str]:
@@ -164,11 +169,15 @@ def read_labels(sheet: Sheet, classes: Classes, *, needed: bool) -> IntArray:
             sheet.missing("label")
         return np.full(sheet.rows, -1, dtype=np.int64)
     labels = indices(cells, classes)
+    told: set[str] = set()
     for row in np.flatnonzero(labels < 0).tolist():
         if needed and not cells[row]:
             sheet.complain(row, "label", "is empty, every row needs its true class")
-        elif cells[row]:
-            sheet.complain(row, "label", f'unknown label "{cells[row]}", {nearest(cells[row], classes.names)}')
+        elif cells[row] and cells[row] not in told:
+            told.add(cells[row])
+            others = cells.count(cells[row]) - 1
+            also = f" (so have {others} more rows)" if others else ""
+            sheet.complain(row, "label", f'unknown label "{cells[row]}"{also}, {nearest(cells[row], classes.names)}')
     check_one_form(sheet, "label", classes, labels >= 0)
     return labels
 

@@ -2,14 +2,17 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxrkit import bounded
 from cxrkit.errors import InputError, nearest
 
-MOST_BYTES = 1000 * bounded.MEGABYTE  # of a CSV file
+MOST_BYTES = 300 * bounded.MEGABYTE  # of a CSV file; a million images have about 100
+MOST_CELLS = 20_000_000  # each takes 60 bytes of memory; a row counts as one more
+MOST_COLUMNS = 5_000
 MOST_TOLD = 20  # problems of one file that are told one by one
 
 
@@ -83,7 +86,8 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         row = content[: content.index(b"\0")].count(b"\n") + 1
         raise InputError(f"{path}: row {row} holds a NUL, which is no text, save it as CSV UTF-8")
     try:
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+        text = io.StringIO(content.decode("utf-8-sig"), newline="")
+        rows = list(_within_bounds(path, csv.reader(text, strict=True)))
     except UnicodeDecodeError:
         raise InputError(f"{path}: is no UTF-8 text, save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -95,6 +99,16 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     header = [cell.strip() for cell in rows[0]]
     _check_header(path, header)
     return header, rows[1:]
+
+
+def _within_bounds(path: Path, rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Stop at more cells than memory should be taken for: even an empty one takes far more than its comma."""
+    cells = 0
+    for row in rows:
+        cells += len(row) + 1
+        if cells > MOST_CELLS:
+            raise InputError(f"{path}: holds more than {MOST_CELLS:,} cells, divide it into several files")
+        yield row
 
 
 def records(path: Path) -> list[dict[str, str]]:
@@ -111,7 +125,9 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
             raise InputError(f"{path}: is separated by {name}, save it as CSV with commas and decimal points")
-    doubled = sorted({name for name in header if header.count(name) > 1})
+    if len(header) > MOST_COLUMNS:
+        raise InputError(f"{path}: has {len(header):,} columns, allowed are {MOST_COLUMNS:,}")
+    doubled = sorted(name for name, times in Counter(header).items() if times > 1)
     if doubled:
         raise InputError(f"{path}: the header has column {_listed(doubled)} twice, each may be there once")
 

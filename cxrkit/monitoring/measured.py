@@ -18,9 +18,8 @@ from cxrkit.errors import InputError
 from cxrkit.evaluation.cells import check_names
 from cxrkit.evaluation.table import read_sheet
 from cxrkit.files import write_text
-from cxrkit.monitoring.reading import as_named
 from cxrkit.monitoring.reference import Reference
-from cxrkit.report.formats.spreadsheets import harmless
+from cxrkit.report.formats.spreadsheets import as_it_was, harmless
 
 WITHOUT_PIXELS = ("width", "height", "aspect")
 SET = "images"  # of frames that inspection is given
@@ -177,7 +176,7 @@ def _read(path: Path, found: Predictions) -> Measures:
             int(row), names[int(place)], f'"{sheet.columns[names[int(place)]][int(row)]}" is no finite number'
         )
     sheet.stop_if_wrong()
-    images = np.array([as_named(name) for name in sheet.columns["image"]], dtype=np.str_)
+    images = np.array([as_it_was(name) for name in sheet.columns["image"]], dtype=np.str_)
     if not np.isin(images, found.images).any():
         raise InputError(f'{path}: is of other images than the reference, e.g. "{images[0]}", write it again')
     return Measures(images, values.astype(np.float64))

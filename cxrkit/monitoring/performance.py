@@ -24,7 +24,7 @@ from cxrkit.monitoring.estimates import (
     calibrate,
     expected_performance,
 )
-from cxrkit.monitoring.wordings import bounds, inside, number, signed
+from cxrkit.monitoring.wordings import inside, number, signed
 from cxrkit.records import ChangeRecord, MonitoringRecord
 
 DROPS = ("roc_auc", "sensitivity", "specificity")
@@ -105,8 +105,11 @@ def _sentence(period: str, shown: ChangeRecord, margin: float, *, alarm: bool) -
     told = f"{period}: {inside(figure)} is {number(shown.after, figure)}"
     if shown.difference is None:
         return f"{told}; the reference has none to set it against."
-    interval = bounds(shown.low, shown.high, figure)
-    of_difference = f"{signed(shown.difference, figure)}{f', 95% interval {interval}' if interval else ''}"
+    of_difference = signed(shown.difference, figure)
+    if shown.low is not None and shown.high is not None:
+        of_difference += (
+            f", 95% interval {signed(shown.low, figure).removesuffix(' points')} to {signed(shown.high, figure)}"
+        )
     against = f"against {number(shown.before, figure)} in the reference ({of_difference})"
     verdict = f", lower by more than the margin of {signed(margin, figure).lstrip('+')}" if alarm else ""
     return f"{told} {against}{verdict}."

@@ -15,7 +15,7 @@ from cxrkit.evaluation.labels import Join, LabelFile, known
 from cxrkit.evaluation.table import Sheet, read_sheet
 from cxrkit.monitoring.dates import Dates, read_dates
 from cxrkit.records import PredictedImages, PredictingModel
-from cxrkit.report.formats.spreadsheets import FORMULAS
+from cxrkit.report.formats.spreadsheets import as_it_was
 
 RAW, RAW_OF_CLASS = "raw_probability", "raw_p_"
 DOCUMENT = "predictions.json"  # of cxrkit predict, beside its table
@@ -95,7 +95,7 @@ def read(path: Path, reading: Reading, model: Model | None, *, positive: str | N
     )
     found = replace(found, logits=None)
     if of_predict:
-        found = replace(found, images=np.array([as_named(name) for name in found.images.tolist()], dtype=np.str_))
+        found = replace(found, images=np.array([as_it_was(name) for name in found.images.tolist()], dtype=np.str_))
     if reading.labels is not None:
         found = _labelled(found, reading.labels, path, sheet)
     dates = None if reading.date_column is None else read_dates(sheet, reading.date_column)
@@ -194,11 +194,6 @@ def _columns_of_predict(
 def _column(name: str, sheet: Sheet, task: str | None) -> str:
     """Name a column, which carries the model's name where there are several."""
     return name if name in sheet.columns or task is None else f"{name}_{task}"
-
-
-def as_named(name: str) -> str:
-    """Take off the apostrophe that keeps spreadsheets from carrying a name out."""
-    return name[1:] if name.startswith("'") and name[1:].startswith(FORMULAS) else name
 
 
 # ── Classes and labels ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,15 +1,13 @@
 """What new images are set against: the test or validation set of a finished run, or a prediction file."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from json import loads
 from math import isfinite
 from pathlib import Path
 
 from cxrkit.errors import InputError, nearest
 from cxrkit.evaluation import predictions
 from cxrkit.monitoring.reading import DOCUMENT, Batch, Model, Reading, read
+from cxrkit.plans import recorded_roots
 from cxrkit.records import PredictedImages, RunInfo, TaskInfo, ThresholdRecord
 from cxrkit.rundir import RunDirectory
 
@@ -107,10 +105,9 @@ def _task(path: Path, asked: str | None, finished: list[str]) -> str:
 def _folder(run: RunDirectory, set_name: str) -> Path | None:
     """Find where a set's images lay when the run read them; None where they are no longer there."""
     for plan in sorted(run.root.glob("tasks/*/seeds/*/plan.json")) + sorted(run.root.glob("tasks/*/plan.json")):
-        with suppress(OSError, ValueError, AttributeError):
-            roots: Mapping[str, str] = loads(plan.read_bytes()).get("roots", {})
-            if set_name in roots and Path(roots[set_name]).is_dir():
-                return Path(roots[set_name])
+        folder = recorded_roots(plan).get(set_name)
+        if folder is not None and folder.is_dir():
+            return folder
     return None
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrkit.config.columns import wrong_columns, wrong_label_columns
+from cxrkit.config.columns import COLUMN_HINT, lacks_column, wrong_columns, wrong_label_columns
 from cxrkit.data.inspection import Progress
 from cxrkit.errors import InputError
-from cxrkit.evaluation.labels import Join, LabelFile
+from cxrkit.evaluation.classes import BINARY, stand_in
+from cxrkit.evaluation.labels import Join, LabelFile, known
 from cxrkit.evaluation.predictions import OK
 from cxrkit.evaluation.table import read_sheet
 from cxrkit.monitoring import measured, periods, reference
@@ -59,8 +60,12 @@ def prepare(request: Request, progress: Progress | None = None) -> Watched:
     reading = Reading(request.columns, labels, request.asked.task, request.date_column)
     past_dates = _has_dates(request)
     of_reference = replace(reading, labels=None, date_column=request.date_column if past_dates else None)
-    opened = reference.opened(request.reference, request.asked, of_reference)
-    batches = [_new(path, reading, opened) for path in request.new]
+    try:
+        opened = reference.opened(request.reference, request.asked, of_reference)
+        opened = _with_named_classes(opened, request, labels)
+        batches = [_new(path, reading, opened) for path in request.new]
+    except InputError as error:
+        raise InputError(*error.problems, *[COLUMN_HINT] * lacks_column(error)) from None
     check_any_labelled(batches, labels)
     new = _periods(request, batches)
     before, now = _measures(request, opened, new, progress)
@@ -99,6 +104,23 @@ def _has_dates(request: Request) -> bool:
     if request.date_column is None or not request.reference.is_file():
         return False
     return request.date_column in read_sheet(request.reference, {}).columns
+
+
+def _with_named_classes(opened: Reference, request: Request, labels: LabelFile | None) -> Reference:
+    """Call the other class as the new labels do, where the reference has no labels to name it by."""
+    positive = opened.model.positive
+    unnamed = stand_in(positive)
+    if unnamed not in opened.model.class_names:
+        return opened
+    cells = {cell for path in request.new for cell in read_sheet(path, request.columns).columns.get("label", ())}
+    cells |= set() if labels is None else set(known(labels).cells)
+    others = cells - {"", positive, unnamed, *BINARY}
+    if len(others) != 1:
+        return opened
+    names = tuple(others.pop() if name == unnamed else name for name in opened.model.class_names)
+    found = replace(opened.batch.found, class_names=names)
+    model = replace(opened.model, class_names=names)
+    return replace(opened, model=model, batch=replace(opened.batch, found=found))
 
 
 def _new(path: Path, reading: Reading, opened: Reference) -> Batch:

@@ -3,7 +3,7 @@
 import json
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -11,7 +11,7 @@ from cxrkit import bounded
 from cxrkit.errors import InputError
 from cxrkit.files import write_text
 
-MOST_BYTES = 200 * bounded.MEGABYTE  # of a JSON file; a run of many tasks leaves a few
+MOST_BYTES = 30 * bounded.MEGABYTE  # of a JSON file, which takes 25 times as much memory; that of many tasks has a few
 
 
 class Document(BaseModel):
@@ -19,6 +19,7 @@ class Document(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, ser_json_inf_nan="null", protected_namespaces=())
 
+    most_bytes: ClassVar[int] = MOST_BYTES
     schema_version: Literal[1] = 1
 
     @classmethod
@@ -28,7 +29,7 @@ class Document(BaseModel):
         Raises:
             InputError: it is missing, is no JSON, or is not of this form.
         """
-        content = bounded.content(path, MOST_BYTES, "missing, a finished run directory has one")
+        content = bounded.content(path, cls.most_bytes, "missing, a finished run directory has one")
         _check_json(content, path)
         try:
             return cls.model_validate_json(content)
@@ -55,10 +56,11 @@ def _check_json(content: bytes, path: Path) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) < len(pairs):
-        names = [key for key, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'has the key "{doubled[:60]}" twice')
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f'has the key "{key[:60]}" twice')
+        seen.add(key)
 
 
 def _finite(text: str) -> float:

@@ -1,9 +1,10 @@
 """``predictions.json`` of ``cxrkit predict``."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cxrkit import bounded
 from cxrkit.records.document import Document
 from cxrkit.records.figures import ThresholdRecord, Zone
 from cxrkit.records.run import Environment
@@ -62,6 +63,7 @@ class PredictedImage(BaseModel):
 class PredictedImages(Document):
     """``predictions.json``."""
 
+    most_bytes: ClassVar[int] = 200 * bounded.MEGABYTE  # it names every image
     environment: Environment
     anonymous_names: bool
     cam: str | None

@@ -1,10 +1,9 @@
 """``run.json``."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
 from cxrkit.records.document import Document
+from cxrkit.records.relied_on import Moment, RecordedConfiguration
 from cxrkit.records.tasks import TaskState
 
 
@@ -43,7 +42,7 @@ class DataSummary(BaseModel):
 class RunInfo(Document):
     """``run.json``; written by the parent process alone."""
 
-    configuration: dict[str, Any]
+    configuration: RecordedConfiguration
     environment: Environment
     data: DataSummary | None = None
     class_names: list[str]
@@ -55,5 +54,5 @@ class RunInfo(Document):
     report_fingerprint: str | None = None
     tasks: dict[str, TaskState] = {}
     folder: str | None = None  # of the tasks.toml, as seen from the run directory: where its paths begin
-    started: str
-    finished: str | None = None
+    started: Moment
+    finished: Moment | None = None

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cxrkit.api import Scale
 from cxrkit.records.document import Document
 from cxrkit.records.figures import ThresholdRecord, Zone
+from cxrkit.records.relied_on import RecordedOptions
 
 
 class TemperatureRecord(BaseModel):
@@ -81,7 +82,7 @@ class TaskInfo(Document):
     model: str | None = None
     imbalance: str | None = None
     trainer: str | None = None
-    options: dict[str, Any] = {}
+    options: RecordedOptions = {}
 
 
 class LayerInfo(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cxrkit import discovery, options
+from cxrkit import bounded, discovery, options
 from cxrkit.config.base import Use
 from cxrkit.config.paths import located_option
 from cxrkit.config.schema import ReportTable
@@ -188,7 +188,7 @@ def _path(text: str | None) -> Path | None:
 
 def _logo(path: Path, where: str) -> Logo:
     try:
-        with path.open("rb") as file:
+        with bounded.opened(path) as file:
             content = file.read(MOST_BYTES + 1)
         return Logo(content, media_type(content))
     except OSError as error:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cxrkit import discovery, environment
 from cxrkit.api import Predictions, Scale
 from cxrkit.config.base import valid_name
-from cxrkit.config.columns import wrong_columns, wrong_label_columns
+from cxrkit.config.columns import COLUMN_HINT, lacks_column, wrong_columns, wrong_label_columns
 from cxrkit.config.schema import Configuration, EvaluationTable, TaskTable, ThresholdTable
 from cxrkit.errors import InputError
 from cxrkit.evaluation import evaluate, importing
@@ -149,9 +149,9 @@ def _read(tables: Sequence[TaskTable], reading: Reading) -> Mapping[str, Mapping
     try:
         return importing.read_tasks(tables, reading.positive)
     except InputError as error:
-        if not any('column "' in problem and '" is missing' in problem for problem in error.problems):
+        if not lacks_column(error):
             raise
-        hint = "--column: says what a file calls a column, as image=sop_uid"
+        hint = COLUMN_HINT
         if len(tables) > 1:
             hint += "; files that differ in it need cxrkit run and a TOML with columns for each task"
         raise InputError(*error.problems, hint) from None

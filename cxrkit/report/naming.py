@@ -15,7 +15,7 @@ from cxrkit.files import digest
 from cxrkit.records import SectionRecord
 
 Kind = TypeVar("Kind", bound=BaseModel)
-FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:[\\/]|/)(?:[^\s/\\:\"']+[\\/])+(?=[^\s/\\])")
+FOLDERS = re.compile(r"(?<![\w./\\])(?:file:///?|[A-Za-z]:[\\/]|\\\\|/(?!/))(?:[^\s/\\:\"']+[\\/])+(?=[^\s/\\])")
 """The folders of an absolute path, of any system."""
 
 _EXAMPLE = re.compile(r"(?<=, e\.g\. )[^()]+(?= \()|^[^:]+(?=: )")

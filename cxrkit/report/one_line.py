@@ -1,18 +1,11 @@
-"""Names as they may be shown: whatever they hold, they stay within their line and their place."""
+"""A report with every text in one line."""
 
-import re
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar, cast
 
+from cxrkit.one_line import one_line
+
 Shown = TypeVar("Shown")
-
-UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-"""Line ends and other control characters, what turns the direction of writing, and halves of characters."""
-
-
-def one_line(text: str) -> str:
-    """Make spaces of what would break a line, turn the direction of writing or control a terminal."""
-    return UNSEEN.sub(" ", text)
 
 
 def in_lines(content: Shown) -> Shown:

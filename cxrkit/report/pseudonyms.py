@@ -8,13 +8,15 @@ import csv
 import hmac
 import io
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from cxrkit import bounded
 from cxrkit.config.schema import ReportTable
 from cxrkit.errors import InputError
+from cxrkit.evaluation.table import records
 from cxrkit.files import write_private
 from cxrkit.records import RunInfo
 from cxrkit.report.formats.spreadsheets import harmless
@@ -66,6 +68,34 @@ def of_table(table: ReportTable, run: RunDirectory) -> Names:
     return made([run], None if table.pseudonym_key is None else Path(table.pseudonym_key))
 
 
+def of_preview(
+    table: ReportTable, run: RunDirectory, images: Sequence[str], patients: Sequence[str], words: Iterable[str]
+) -> Names:
+    """Name images that are looked at before a run, whose folder is only read: as its report will, if it has a key.
+
+    Args:
+        table: ``[report]`` with absolute paths.
+        run: whose key is used; where it has none yet and none is given, these pseudonyms are good for this once.
+        images: names.
+        patients: keys.
+        words: that are nobody's key: classes, sets.
+
+    Raises:
+        InputError: the file of the key cannot be used.
+    """
+    if not table.pseudonyms:
+        return AS_THEY_ARE
+    key = run.pseudonym_key if table.pseudonym_key is None else Path(table.pseudonym_key)
+    is_new = table.pseudonym_key is None and not key.exists()
+    secret = secrets.token_bytes(KEY_BYTES) if is_new else read_key(key, str(key))
+    return Names(
+        images=_hashed(secret, "image", sorted({*images} - {""})),
+        patients=_hashed(secret, "patient", sorted({*patients} - {""})),
+        words=frozenset(words),
+        shown=frozenset(),
+    )
+
+
 def made(runs: Sequence[RunDirectory], key: Path | None) -> Names:
     """Make the pseudonyms of everything that the runs name, and list them in the first run's ``pseudonyms.csv``."""
     secret = _own_key(runs[0]) if key is None else read_key(key, str(key))
@@ -98,7 +128,7 @@ def read_key(path: Path, where: str) -> bytes:
     """
     remedy = "a copy of another run's pseudonym.key can stand there"
     try:
-        with path.open("rb") as file:
+        with bounded.opened(path) as file:
             secret = file.read(MOST_KEY_BYTES + 1).strip()
     except OSError as error:
         raise InputError(f"{where}: the key cannot be read ({error.strerror}), {remedy}") from None
@@ -111,6 +141,11 @@ def read_key(path: Path, where: str) -> bytes:
 
 def _own_key(run: RunDirectory) -> bytes:
     if not run.pseudonym_key.exists():
+        if run.pseudonyms.exists():  # with another key, nobody could tell any more whom the earlier reports mean
+            raise InputError(
+                f"{run.pseudonym_key}: missing, while {run.pseudonyms.name} lists what a key gave to reports; put it "
+                "back, name it (--pseudonym-key or [report] pseudonym_key), or move the list away to begin anew"
+            )
         write_private(run.pseudonym_key, f"{secrets.token_hex(KEY_BYTES)}\n")
     return read_key(run.pseudonym_key, str(run.pseudonym_key))
 
@@ -143,17 +178,12 @@ def _named(runs: Sequence[RunDirectory]) -> tuple[list[str], list[str]]:
     patients: dict[str, None] = {}
     for run in runs:
         for path in (run.manifest, *sorted(run.root.glob("tasks/*/predictions/*.csv"))):
-            for row in _rows(path) if path.is_file() else ():
+            for row in records(path) if path.is_file() else ():
                 images[row.get("image") or ""] = None
                 patients[row.get("patient") or ""] = None
     images.pop("", None)
     patients.pop("", None)
     return sorted(images), sorted(patients)
-
-
-def _rows(path: Path) -> Iterator[Mapping[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
 
 
 def _words(runs: Sequence[RunDirectory]) -> Iterator[str]:

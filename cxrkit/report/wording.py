@@ -92,7 +92,7 @@ def label(metric: str) -> str:
 def inside(metric: str) -> str:
     """Name a figure inside a sentence: abbreviations stay capital."""
     name = label(metric)
-    return name if name[:2].isupper() or name.startswith(("F1", "LR", "Brier")) else name[0].lower() + name[1:]
+    return name if name[:2].isupper() or name.startswith(("F1", "LR", "Brier")) else name[:1].lower() + name[1:]
 
 
 def with_article(metric: str) -> str:

@@ -1,8 +1,6 @@
 """The images on which an exported file is compared with its network."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING
 from cxrkit.data import listing, phantom
 from cxrkit.data.manifest import Manifest
 from cxrkit.errors import InputError
+from cxrkit.plans import recorded_roots
 from cxrkit.run.saved import Origin
 
 if TYPE_CHECKING:
@@ -54,15 +53,15 @@ def _tested(origin: Origin) -> list[Path]:
     roots = _roots(origin)
     if TEST not in roots or not origin.run.manifest.is_file():
         return []
-    return Manifest.read(origin.run.manifest, {TEST: Path(roots[TEST])}).paths(TEST)
+    return Manifest.read(origin.run.manifest, {TEST: roots[TEST]}).paths(TEST)
 
 
-def _roots(origin: Origin) -> dict[str, str]:
+def _roots(origin: Origin) -> Mapping[str, Path]:
     """Read from the plan of a training, else of an evaluated model, where each set's images lie."""
     task = origin.run.task(origin.task.task)
     for plan in (task.seed(origin.seed).plan, task.root / "plan.json"):
-        with suppress(OSError, ValueError, AttributeError):
-            return dict(json.loads(plan.read_bytes()).get("roots", {}))
+        if roots := recorded_roots(plan):
+            return roots
     return {}
 
 

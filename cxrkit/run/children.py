@@ -16,7 +16,7 @@ from typing import IO, Literal
 from pydantic import ValidationError
 
 from cxrkit import guard, locking
-from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit.errors import CxrkitError, InputError, RunError, SurroundingsError
 from cxrkit.files import writing
 from cxrkit.plans import STOP, TRAINING, Calling, Event, Failed, Finished, Notice, Stage, Stopped, event_adapter
 from cxrkit.run.stopping import stopping
@@ -45,7 +45,8 @@ def carry_out(
 
     Raises:
         InputError: the child found the user's input wrong.
-        RunError: it failed, crashed or ran past the limit.
+        SurroundingsError: a disk, images or a process were not as they should be.
+        RunError: it failed otherwise, crashed or ran past the limit.
         KeyboardInterrupt: the user wants to stop; a training has saved its state before, and the text says which.
     """
     with writing(log):
@@ -115,11 +116,17 @@ class _Heard:
         elif isinstance(event, Calling):
             self.calling = event.who
         elif isinstance(event, Failed) and self.failure is None:
-            self.failure = (InputError if event.input_error else RunError)(event.message)
+            self.failure = _failure(event)
         elif isinstance(event, Stopped):
             self.stopped = event.message
         elif isinstance(event, Finished):
             self.finished = True
+
+
+def _failure(event: Failed) -> CxrkitError:
+    if event.input_error:
+        return InputError(event.message)
+    return (SurroundingsError if event.surroundings else RunError)(event.message)
 
 
 def _listen(

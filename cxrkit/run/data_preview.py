@@ -12,12 +12,14 @@ from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import load
 from cxrkit.errors import InputError
 from cxrkit.records import AugmentationPreviews, SampleImages
+from cxrkit.report import pseudonyms
 from cxrkit.report.chapters import shown
 from cxrkit.report.content import Plot
 from cxrkit.report.drawn import plotting, splits, tiles
+from cxrkit.report.naming import AS_THEY_ARE, Names
 from cxrkit.run import samples
 from cxrkit.run.samples import Distinct
-from cxrkit.run.study import Request, prepare
+from cxrkit.run.study import Request, Study, prepare
 from cxrkit.rundir import RunDirectory
 
 EACH = 4
@@ -36,6 +38,7 @@ class Looked:
         image_size: pixels of the network's input.
         each: images of a set and class that are shown, at most.
         seed: of the draw.
+        names: what images and patients are called.
     """
 
     manifest: Manifest
@@ -44,6 +47,7 @@ class Looked:
     image_size: int
     each: int
     seed: int
+    names: Names = AS_THEY_ARE
 
 
 def of_tasks(path: Path, sets: Sequence[str], advance: Advance) -> Looked:
@@ -63,7 +67,14 @@ def of_tasks(path: Path, sets: Sequence[str], advance: Advance) -> Looked:
         image_size=data.image_size,
         each=table.samples or EACH,
         seed=study.configuration.run.seed,
+        names=_names(study, study.manifest),
     )
+
+
+def _names(study: Study, manifest: Manifest) -> Names:
+    images, patients = manifest.frame["image"].tolist(), manifest.frame["patient"].tolist()
+    words = (*study.class_names, *manifest.sets, study.run.root.name)
+    return pseudonyms.of_preview(study.configuration.report, study.run, images, patients, words)
 
 
 def of_images(table: DataTable, advance: Advance) -> Looked:
@@ -101,14 +112,14 @@ def write(looked: Looked, folder: Path, *, dpi: int) -> list[Path]:
 
 
 def _plots(run: RunDirectory, looked: Looked) -> Iterator[Plot]:
-    for block in shown.samples(run, SampleImages.read(run.samples)):
+    for block in shown.samples(run, looked.names.document(SampleImages.read(run.samples))):
         yield tiles.plot(block)
     yield splits.plot(looked.manifest.summary(), looked.positive)
     split = TRAIN if TRAIN in looked.manifest.sets else looked.manifest.sets[0]
     if not looked.augmentations:
         return
     samples.write_previews(run, looked.manifest, looked.augmentations, looked.image_size, seed=looked.seed, split=split)
-    index = AugmentationPreviews.read(run.previews).previews
+    index = looked.names.document(AugmentationPreviews.read(run.previews)).previews
     for place, preview in enumerate(index):
         tasks = preview.tasks if len(index) > 1 else []
         for block in shown.preview_tiles(run, place, preview, tasks, shown.augmentation_name(place)):

@@ -148,7 +148,8 @@ def _begin(study: Study, display: Display) -> None:
 def _remove_partial(root: Path) -> None:
     """Remove what processes that were killed in the midst of writing have left; this one has the folder to itself."""
     for path in root.rglob(".*.partial"):
-        path.unlink(missing_ok=True)
+        if not path.is_dir():  # a folder is of a command that makes data, and not of a run
+            path.unlink(missing_ok=True)
 
 
 def _folder(study: Study) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cxrkit.one_line import one_line
 from cxrkit.plans import EpochRow, Event, Notice, Stage, Step
 
 MAIN_FIGURES = ("train_loss", "val_loss", "val_roc_auc")
@@ -180,5 +182,5 @@ def epoch_line(row: Mapping[str, float]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep names in square brackets from being read as rich's markup."""
-    return text.replace("[", r"\[")
+    """Keep names from being read as rich's markup, and from controlling the terminal."""
+    return escape("\n".join(map(one_line, text.splitlines())))

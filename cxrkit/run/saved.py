@@ -79,6 +79,8 @@ def read(weights: Path, otherwise: Path | None) -> SavedModel:
     if not weights.is_file():
         raise InputError(f"{weights}: no such file, allowed are .safetensors, or .pth with a state dict")
     beside = weights.with_suffix(".json")
+    if beside == weights:
+        raise InputError(f"{weights}: is no file of weights, allowed are .safetensors, or .pth with a state dict")
     path = beside if beside.is_file() else otherwise
     info = None if path is None else ModelInfo.read(path)
     return SavedModel(weights, info, _origin(weights.resolve()) if path == beside else None)

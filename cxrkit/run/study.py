@@ -16,6 +16,8 @@ from cxrkit.evaluation.subgroups import check_subgroups
 from cxrkit.report.house import check_table as check_house
 from cxrkit.rundir import RunDirectory
 
+SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+
 
 @dataclass(frozen=True)
 class Request:
@@ -111,6 +113,7 @@ def prepare(
     configuration = config.located(written, request.path)
     check_house(configuration.report, lambda key: configuration.origin.place(("report", key)))
     run = RunDirectory(request.output.absolute() if request.output else Path(configuration.run.output))
+    _refuse_among_images(run.root, configuration)
     if take is not None:
         take(run.root)
     manifest = _manifest(configuration, request.path.parent, right, advance, training=trains)
@@ -132,6 +135,29 @@ def prepare(
         positive=positive or "",
         imported=imported,
     )
+
+
+def _refuse_among_images(run: Path, configuration: Configuration) -> None:
+    """Refuse a run directory whose files and pictures would lie among the images that are read.
+
+    Raises:
+        InputError: it is the folder of the images itself, or lies in a split's folder of it or in an external set.
+    """
+    data, place = configuration.data, run.resolve()
+    if data is None or not data.has_images:
+        return
+    source = Path(data.root or data.manifest or "")
+    images = source.resolve() if data.root else source.resolve().parent
+    external = (Path(folder).resolve() for folder in data.external.values() if Path(folder).is_dir())
+    among = [folder for folder in external if place.is_relative_to(folder)]
+    if place == images or (data.root and place.is_relative_to(images) and _in_a_split(place.relative_to(images))):
+        among.append(images)
+    if among:
+        raise InputError(f"{run}: the images of {among[0]} lie there, choose another folder for the run's output")
+
+
+def _in_a_split(inside: Path) -> bool:
+    return any(part.lower() in SPLIT_FOLDERS for part in inside.parts)
 
 
 def _manifest(

@@ -104,7 +104,7 @@ def is_finished(study: Study, task: TaskTable, info: TaskInfo) -> bool:
     return (
         info.state == "finished"
         and (info.seeds, info.represent, info.sources) == (now.seeds, now.represent, now.sources)
-        and all(_is_trained(directory.seed(seed)) for seed in task.seeds)
+        and all(directory.seed(seed).is_trained for seed in task.seeds)
         and all(directory.predictions(name).is_file() for name in study.sets)
     )
 
@@ -146,7 +146,7 @@ def _train_seed(study: Study, task: TaskTable, directory: SeedDirectory, display
     """Train with one seed; the child does only what its folder does not hold yet."""
     seed = int(directory.root.name)
     plan = plans.training(study, task, seed)
-    if _is_trained(directory) and all(directory.predictions(name).is_file() for name in plan.sets):
+    if directory.is_trained and all(directory.predictions(name).is_file() for name in plan.sets):
         shutil.rmtree(directory.last, ignore_errors=True)  # killed between the last file and this
         return
     plan.write(directory.plan)
@@ -189,7 +189,7 @@ def _changed(study: Study, manifest: Manifest, info: TaskInfo, task: TaskTable, 
     """Name the keys by which a training that is worth something differs from what is asked for now."""
     directory = study.run.task(task.name).seed(seed)
     before = info.training_fingerprints.get(str(seed))
-    if before is None or not (_is_trained(directory) or directory.last.is_dir()) or info.state == "failed":
+    if before is None or not (directory.is_trained or directory.last.is_dir()) or info.state == "failed":
         return []
     return fingerprints.differing(before, fingerprint(study, manifest, task, seed))
 
@@ -211,10 +211,6 @@ def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None
             directory.seed(seed).predictions(name).unlink(missing_ok=True)
     for path in directory.root.glob("predictions/*@*.csv"):
         path.unlink()
-
-
-def _is_trained(directory: SeedDirectory) -> bool:
-    return directory.model.is_file() and directory.model_info.is_file() and directory.timing.is_file()
 
 
 def fingerprint(study: Study, manifest: Manifest, task: TaskTable, seed: int) -> dict[str, str]:

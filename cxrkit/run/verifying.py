@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from cxrkit.config.schema import Configuration
 from cxrkit.config.writing import inline
@@ -19,7 +20,7 @@ from cxrkit.run.progress import Display
 from cxrkit.run.study import Request, Study, prepare
 from cxrkit.rundir import RunDirectory, TaskDirectory
 
-Verdict = Literal["same", "differs", "missing"]
+Verdict = Literal["same", "differs", "missing", "gone"]
 
 NOT_COMPARED = ('explain.method="none"', 'report.formats=["txt"]', "run.trackers=[]")
 """What no figure depends on is not made again."""
@@ -34,7 +35,8 @@ class Compared:
 
     Attributes:
         file: its place in the run directory.
-        verdict: ``same`` bytes, ``differs``, or ``missing`` where it was not made again.
+        verdict: ``same`` bytes, ``differs``, ``missing`` where it was not made again, or ``gone`` where it was, and the
+            run directory has none.
         largest: largest absolute difference of a number; None where the bytes are the same, or rows or columns differ.
     """
 
@@ -51,7 +53,7 @@ class Verification:
         run: the run directory.
         files: compared.
         changed: sentences on what is not as it was when the run was made: versions, hardware, threads.
-        failures: task → why it failed this time.
+        failures: task, ``[[tta]]`` or ensemble that had finished → why it failed this time.
     """
 
     run: Path
@@ -70,48 +72,89 @@ class Verification:
         return json.dumps(told, indent=1)
 
 
-def verify(path: Path, display: Display, *, only: Sequence[str] = (), output: Path | None = None) -> Verification:
-    """Train every trained task of a finished run again, evaluate it, and compare the files.
+def verify(
+    path: Path, display: Display, *, sets: Sequence[str] = (), only: Sequence[str] = (), output: Path | None = None
+) -> Verification:
+    """Train every trained task of a run that has finished again, evaluate it, and compare the files.
 
-    Compared are ``history.csv``, ``model.safetensors``, ``predictions/*.csv`` and ``metrics.json``.
+    Compared are ``history.csv``, ``model.safetensors``, ``predictions/*.csv`` and ``metrics.json`` of every task, of
+    ``[[tta]]`` and of ensembles, as far as they have finished.
 
     Args:
         path: the run directory; it is only read.
         display: shows what happens.
-        only: names of tasks; all by default.
+        sets: ``key=value`` texts that say where the images lie now.
+        only: names of tasks; all that have finished by default.
         output: run directory of the second training, which can then be gone on with; else a temporary folder.
 
     Raises:
-        InputError: there is no such run, it trained nothing that has finished, or its images have changed.
+        InputError: there is no such run, it trained nothing that has finished, its images have changed, or ``output``
+            lies in it.
         RunError: the second training failed as a whole.
     """
     run = RunDirectory.open(path)
+    refuse_within(run, output)
     info = RunInfo.read(run.info)
+    written = _written(run, info)
+    tasks = _finished_tasks(run, written, only)
     with TemporaryDirectory(prefix="cxrkit-verify-") as temporary:
-        again = prepare(_request(run, info, only, output or Path(temporary) / "run"))
-        tasks = _trained(run, again)
+        again = prepare(_request(run, info, written, sets, tasks, output or Path(temporary) / "run"))
+        for notice in again.notices:
+            display.warn(notice)
         _refuse_changed_images(run, info, again)
         outcome = execute(again, display)
-        files = tuple(compared for task in tasks for compared in _compare(run.task(task), again.run.task(task), run))
+        names = [name for name in _made(written, tasks) if _is_finished(run.task(name))]
+        files = tuple(compared for name in names for compared in _compare(run.task(name), again.run.task(name), run))
         changed = tuple(_changed(info.environment, RunInfo.read(again.run.info).environment))
-        return Verification(run.root, files, changed, outcome.failures)
+        failures = {name: why for name, why in outcome.failures.items() if name in names}
+        return Verification(run.root, files, changed, failures)
 
 
-def _request(run: RunDirectory, info: RunInfo, only: Sequence[str], output: Path) -> Request:
+def refuse_within(run: RunDirectory, output: Path | None) -> None:
+    """Refuse to train again where the run itself lies, which would be compared with itself.
+
+    Raises:
+        InputError: ``output`` is the run directory, or lies in it.
+    """
+    if output is not None and output.resolve().is_relative_to(run.root.resolve()):
+        raise InputError(f"--output {output}: lies in {run.root}, which is only read, choose another folder")
+
+
+def _written(run: RunDirectory, info: RunInfo) -> Configuration:
+    try:
+        return Configuration.model_validate(info.configuration)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{run.info}: configuration: {place}: {first['msg']}, one that this cxrkit would write is needed"
+        ) from None
+
+
+def _request(
+    run: RunDirectory, info: RunInfo, written: Configuration, sets: Sequence[str], only: Sequence[str], output: Path
+) -> Request:
     """Ask for what the run's configuration says, its paths seen from where they were written."""
-    given = Configuration.model_validate(info.configuration).model_dump(
-        mode="json", by_alias=True, exclude_defaults=True, exclude_none=True
-    )
+    given = written.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
     text = "\n".join(f"{key} = {inline(value)}" for key, value in given.items())
-    return Request(run.root / (info.folder or "") / "run.json", NOT_COMPARED, only, output, text=text)
+    return Request(run.root / (info.folder or "") / "run.json", (*NOT_COMPARED, *sets), only, output, text=text)
 
 
-def _trained(run: RunDirectory, again: Study) -> list[str]:
-    names = [task.name for task in again.selected if task.model is not None]
+def _finished_tasks(run: RunDirectory, written: Configuration, only: Sequence[str]) -> list[str]:
+    """Name the tasks to carry out again: one that has failed is not tried once more."""
+    names = [task.name for task in written.task if not only or task.name in only]
     finished = [name for name in names if _is_finished(run.task(name))]
-    if not finished:
+    if not set(only) <= {task.name for task in written.task}:
+        return list(only)  # what is wrong with them is told where the configuration is checked
+    if not any(task.model is not None and task.name in finished for task in written.task):
         raise InputError(f"{run.root}: no trained task has finished, there is nothing to verify")
     return finished
+
+
+def _made(written: Configuration, tasks: Sequence[str]) -> list[str]:
+    """Name what comes of some tasks: themselves, their test-time augmentation, and ensembles of nothing else."""
+    made = [*tasks, *(view.name for view in written.tta if view.task in tasks)]
+    return [*made, *(one.name for one in written.ensemble if set(one.members) <= set(made))]
 
 
 def _is_finished(directory: TaskDirectory) -> bool:
@@ -134,12 +177,14 @@ def _refuse_changed_images(run: RunDirectory, info: RunInfo, again: Study) -> No
 def _compare(before: TaskDirectory, now: TaskDirectory, run: RunDirectory) -> Iterator[Compared]:
     patterns = ("seeds/*/history.csv", "seeds/*/model.safetensors", "seeds/*/predictions/*.csv", "predictions/*.csv",
                 "metrics.json")  # fmt: skip
-    for old in sorted(path for pattern in patterns for path in before.root.glob(pattern)):
-        new = now.root / old.relative_to(before.root)
-        yield _compared(old, new, old.relative_to(run.root).as_posix())
+    found = {path.relative_to(one.root) for one in (before, now) for each in patterns for path in one.root.glob(each)}
+    for place in sorted(found):
+        yield _compared(before.root / place, now.root / place, (before.root / place).relative_to(run.root).as_posix())
 
 
 def _compared(old: Path, new: Path, name: str) -> Compared:
+    if not old.is_file():
+        return Compared(name, "gone")
     if not new.is_file():
         return Compared(name, "missing")
     if old.read_bytes() == new.read_bytes():
@@ -186,4 +231,6 @@ def sentences(found: Verification) -> list[str]:
 def _difference(file: Compared) -> str:
     if file.verdict == "missing":
         return "not made again"
+    if file.verdict == "gone":
+        return "made again, and not in the run directory any more"
     return "differs" if file.largest is None else f"differs by {file.largest:.2g} at most"

@@ -103,7 +103,7 @@ def logits(model: Model, greys: Sequence[Grey]) -> FloatArray:
     Raises:
         RunError: they are not finite.
     """
-    found = predict.logits(model.fabric, model.module, iter([_views(model, greys)]))
+    found = predict.logits(model.fabric, model.module, iter([_views(model, greys)]), len(model.info.class_names))
     if not np.isfinite(found).all():
         raise RunError(f"{model.info.task}: gives logits that are not finite")
     return found

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import FrameType
 
 from cxrkit import guard
-from cxrkit.errors import CxrkitError, InputError, StopTraining
+from cxrkit.errors import CxrkitError, InputError, StopTraining, SurroundingsError
+from cxrkit.files import disk_fault
 from cxrkit.plans import (
     STOP,
     Calling,
@@ -33,6 +34,7 @@ from cxrkit.plans import (
     TrainingPlan,
     ViewsPlan,
 )
+from cxrkit.training import blame
 from cxrkit.training.events import Events
 
 INTERRUPTED = 130
@@ -51,7 +53,8 @@ def main(arguments: list[str]) -> int:
         if argument.startswith(PLUGIN_SECONDS):
             guard.limit_calls(float(argument.removeprefix(PLUGIN_SECONDS)))
     try:
-        _carry_out([argument for argument in arguments if not argument.startswith("--")], events, stop)
+        with blame.told():
+            _carry_out([argument for argument in arguments if not argument.startswith("--")], events, stop)
     except StopTraining as stopped:
         events.tell(Stopped(message=str(stopped)))
         return INTERRUPTED
@@ -60,7 +63,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
         if stop.is_set():  # then others may have been ended already that it needs
             guard.log(error)
-            events.tell(Stopped(message="Stopped"))
+            events.tell(Stopped(message=_told_of_stop(error)))
             return INTERRUPTED
         events.tell(_failure(error, Path(*arguments[1:2])))
         return error.exit_status if isinstance(error, CxrkitError) else 1
@@ -154,6 +157,14 @@ def _predict(plan: Path, events: Events) -> None:
     predict_checkpoint(read, events.tell)
 
 
+def _told_of_stop(error: Exception) -> str:
+    """Say what kept a training that was asked to stop from saving (a full disk), if a user can act on it."""
+    from cxrkit import unforeseen
+
+    sentences = unforeseen.expected(error)
+    return "Stopped" if sentences is None else f"Stopped, and what came last is not saved ({'; '.join(sentences)})"
+
+
 def _failure(error: Exception, plan: Path) -> Failed:
     from cxrkit import unforeseen
 
@@ -161,7 +172,11 @@ def _failure(error: Exception, plan: Path) -> Failed:
         guard.log(error.__cause__)  # for the plugin's author
     sentences = unforeseen.expected(error)
     if sentences is not None:
-        return Failed(message="\n".join(sentences), input_error=isinstance(error, InputError))
+        return Failed(
+            message="\n".join(sentences),
+            input_error=isinstance(error, InputError),
+            surroundings=isinstance(error, SurroundingsError) or disk_fault(error) is not None,
+        )
     guard.log(error)
     return Failed(message=_kept(error, plan))
 

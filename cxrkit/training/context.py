@@ -117,6 +117,8 @@ class Context:
         if resumed is not None and resumed["epoch"] == epoch:
             self._losses, self._started = list(resumed["losses"]), self._started - resumed["seconds"]
             own = own[len(self._losses) :]
+            if not own:  # it was stopped in its validation
+                randomness.resume(self.fabric, resumed["generators"])
         else:
             resumed = None
         for visits, greys in zip(own, self.loader.batches(own) if own else (), strict=True):
@@ -197,8 +199,18 @@ class Context:
         module: nn.Module = model.module if is_wrapped(model) else model  # type: ignore[assignment]  # theirs is loose
         predict.share_buffers(self.fabric, module)
         greys, classes = self.validation.greys, len(self.class_names)
-        found = predict.sharded_logits(self.fabric, module, greys, classes, self._leave_if_asked)
+        before = randomness.states(self.fabric) if self.fabric.world_size == 1 else []  # of several none stops here
+        try:
+            found = predict.sharded_logits(self.fabric, module, greys, classes, self._leave_if_asked)
+        except StopTraining:  # it is made again from its first image on
+            randomness.resume(self.fabric, before)
+            raise
         return predict.figures(found, self.validation.labels, self.validation.positive)
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether the user wants to stop, as this process or another one of the training has heard."""
+        return self._stopping or self.stop.is_set()
 
     def _leave_if_asked(self) -> None:
         if self.fabric.world_size == 1 and self.stop.is_set():  # several would have to agree first
@@ -254,10 +266,11 @@ class Context:
             "seconds": self.earlier_seconds + began - self._created,
             "within": within,
         }
-        self._saved, self.checkpoint_due = Position(self._epoch, step), False
+        position = Position(self._epoch, step)
         if self.fabric.is_global_zero:
-            state.save(SeedDirectory(self.directory).last, whole, self._saved)
+            state.save(SeedDirectory(self.directory).last, whole, position)
         self.fabric.barrier()
+        self._saved, self.checkpoint_due = position, False
         self.pace.saved(began)
 
     def _within_epoch(self, now: float) -> dict[str, Any]:

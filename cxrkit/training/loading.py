@@ -1,6 +1,7 @@
 """Loads images: training images are decoded once where memory allows, evaluated ones ahead in threads."""
 
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -24,6 +25,7 @@ from cxrkit.training.order import Visit
 
 SHARE_OF_MEMORY = 4  # decoded images take up to a quarter of the machine's memory
 MOST_CACHED_BYTES = 16 << 30
+_LOST_WORKER = re.compile(r"DataLoader worker \(pid.*?\d\) (is killed by signal: [\w ]+|exited unexpectedly)")
 AHEAD = 32  # images that each thread may be ahead of the network
 
 
@@ -121,6 +123,20 @@ class _Current:
 
     def __len__(self) -> int:
         return len(self.visits)
+
+
+def lost_worker(error: BaseException) -> str | None:
+    """Say in a sentence that a worker process was killed; None where an error is of another kind.
+
+    torch raises it wherever the training is just then.
+    """
+    found = _LOST_WORKER.search(str(error)) if isinstance(error, RuntimeError) else None
+    if found is None:
+        return None
+    return (
+        f"a process that prepares training images ended ({found.group()}), often for want of memory or of shared "
+        "memory (/dev/shm), lower [run] workers (0 needs no shared memory) or batch_size"
+    )
 
 
 def _heed_parent_alone(_worker: int) -> None:

@@ -14,6 +14,7 @@ from cxrkit.errors import InputError, RunError, is_out_of_memory
 from cxrkit.guard import MisbehaviourError
 from cxrkit.plans import Chosen
 from cxrkit.registry import Registry
+from cxrkit.training import blame
 
 
 def build(chosen: Chosen, num_classes: int, models: Registry, where: str) -> nn.Module:
@@ -100,6 +101,7 @@ def _built(name: str, options: Mapping[str, Any], num_classes: int, models: Regi
         raise
     if not isinstance(model, nn.Module):
         raise RunError(f"{origin} is a {type(model).__name__}, must be a torch.nn.Module")
+    blame.remember(model, component)
     return model.train()
 
 

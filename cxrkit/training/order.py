@@ -41,17 +41,42 @@ def epoch_order(imbalance: Imbalance, size: int, seed: int, epoch: int) -> IntAr
     rng = np.random.default_rng([seed, epoch])
     if imbalance.epoch_indices is None:
         return rng.permutation(size)
-    return rng.permutation(_checked(imbalance.epoch_indices(epoch, rng), size, epoch))
-
-
-def _checked(indices: IntArray, size: int, epoch: int) -> IntArray:
-    found = np.asarray(indices)
     where = f"imbalance: epoch_indices of epoch {epoch}"
+    return rng.permutation(checked(imbalance.epoch_indices(epoch, rng), size, where))
+
+
+def checked(indices: IntArray, size: int, where: str) -> IntArray:
+    """Take what a strategy's ``epoch_indices`` gave.
+
+    Raises:
+        RunError: it is something else than indices of ``size`` training images; ``where`` begins the sentence.
+    """
+    found = np.asarray(indices)
     if found.ndim != 1 or not np.issubdtype(found.dtype, np.integer) or not found.size:
         raise RunError(f"{where}: got {found.dtype}{list(found.shape)}, must be integers [m] with m above 0")
     if found.min() < 0 or found.max() >= size:
         raise RunError(f"{where}: got {found.min()} … {found.max()}, must lie in 0 … {size - 1}")
     return found.astype(np.int64)
+
+
+def check_plan(planned: Imbalance, num_classes: int, where: str) -> None:
+    """Check what a strategy planned, before a trainer meets it.
+
+    Raises:
+        RunError: class weights are not positive and finite, one for each class, or what is to be called cannot be.
+    """
+    for name in ("loss", "epoch_indices"):
+        given = getattr(planned, name)
+        if given is not None and not callable(given):
+            raise RunError(f"{where}: its {name} is {type(given).__name__}, must be a function or None")
+    if planned.class_weights is None:
+        return
+    try:
+        weights = np.asarray(planned.class_weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise RunError(f"{where}: its class_weights are {planned.class_weights!r}, must be numbers") from None
+    if weights.shape != (num_classes,) or not (np.isfinite(weights) & (weights > 0)).all():
+        raise RunError(f"{where}: its class_weights are {weights.tolist()}, must be {num_classes} numbers above 0")
 
 
 def batch_count(size: int, batch_size: int, devices: int) -> int:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from cxrkit import metrics
 from cxrkit.api import FloatArray, IntArray, Predictions
-from cxrkit.errors import is_out_of_memory
+from cxrkit.errors import RunError, is_out_of_memory
 from cxrkit.evaluation.predictions import softmax
+from cxrkit.training import blame
 from cxrkit.training.images import Grey, normalised
 
 BATCH = 32
@@ -62,36 +63,49 @@ class Results(NamedTuple):
     status: list[str]
 
 
-def logits(fabric: Fabric, module: nn.Module, batches: Iterator[Grey]) -> FloatArray:
+def logits(fabric: Fabric, module: nn.Module, batches: Iterator[Grey], num_classes: int) -> FloatArray:
     """Compute the logits of batches of grey values in fp32 and evaluation mode; the mode is put back afterwards.
 
     Args:
         fabric: whose device is computed on.
         module: on that device.
         batches: uint8[n, height, width] each.
+        num_classes: K.
 
     Returns:
         float64[n, num_classes].
+
+    Raises:
+        RunError: the network gives something else.
     """
     mode = module.training
     module.eval()
     try:
         with torch.no_grad():
-            found = [_of_batch(fabric, module, batch) for batch in batches]
+            found = [_of_batch(fabric, module, batch, num_classes) for batch in batches]
     finally:
         module.train(mode)
     return np.concatenate(found)
 
 
-def _of_batch(fabric: Fabric, module: nn.Module, greys: Grey) -> FloatArray:
+def _of_batch(fabric: Fabric, module: nn.Module, greys: Grey, num_classes: int) -> FloatArray:
     """Compute a batch's logits; where memory runs out, each half's by itself, which says the same of every image."""
     try:
-        output: Tensor = module(normalised(torch.from_numpy(greys).to(fabric.device)))
-        return output.cpu().numpy().astype(np.float64)
+        output = module(normalised(torch.from_numpy(greys).to(fabric.device)))
+        return blame.logits(module, output, len(greys), num_classes).cpu().numpy().astype(np.float64)
     except (RuntimeError, MemoryError) as error:
         if len(greys) == 1 or not is_out_of_memory(error):
             raise
-    return np.concatenate([_of_batch(fabric, module, half) for half in np.array_split(greys, 2)])
+    return np.concatenate([_of_batch(fabric, module, half, num_classes) for half in np.array_split(greys, 2)])
+
+
+def _finite(module: nn.Module, found: FloatArray) -> FloatArray:
+    if np.isfinite(found).all():
+        return found
+    raise RunError(
+        f"{blame.name(module)}: gives logits that are not finite; where training is the cause, lower learning_rate, "
+        'set gradient_clip or use precision = "fp32"'
+    )
 
 
 def share_buffers(fabric: Fabric, module: nn.Module) -> None:
@@ -116,12 +130,17 @@ def sharded_logits(
         greys: uint8[n, height, width].
         num_classes: K.
         before_each: is called before each batch; what it raises ends the work.
+
+    Raises:
+        RunError: they are not finite.
     """
     own = np.arange(fabric.global_rank, len(greys), fabric.world_size)
     found = torch.zeros(len(greys), num_classes, dtype=torch.float64)
     if len(own):
-        found[torch.from_numpy(own)] = torch.from_numpy(logits(fabric, module, _batches(greys, own, before_each)))
-    return _summed(fabric, found).numpy()
+        found[torch.from_numpy(own)] = torch.from_numpy(
+            logits(fabric, module, _batches(greys, own, before_each), num_classes)
+        )
+    return _finite(module, _summed(fabric, found).numpy())
 
 
 def _batches(greys: Grey, own: IntArray, before_each: Callable[[], None]) -> Iterator[Grey]:
@@ -177,6 +196,9 @@ def predict(
         images: the set.
         loaded: what :func:`cxrkit.training.loading.views` gives for its files.
         num_classes: K.
+
+    Raises:
+        RunError: the network gives something else, or what is not finite.
     """
     for _ in range(0, len(images.paths), BATCH):
         batch = list(islice(loaded, BATCH))
@@ -184,7 +206,8 @@ def predict(
         readable = [view for view in batch if not isinstance(view, str)]
         found = np.full((len(batch), num_classes), np.nan)
         if readable:
-            found[np.equal(status, "ok")] = logits(fabric, module, iter([np.stack(readable)]))
+            given = logits(fabric, module, iter([np.stack(readable)]), num_classes)
+            found[np.equal(status, "ok")] = _finite(module, given)
         yield Results(found, status)
 
 

@@ -118,7 +118,7 @@ def _result(fabric: Fabric, network: nn.Module, batch: Sequence[Loaded], conditi
     readable = [each[condition] for each in batch if not isinstance(each, str)]
     found = np.full((len(batch), len(info.class_names)), np.nan)
     if readable:
-        found[np.equal(status, "ok")] = predict.logits(fabric, network, iter([np.stack(readable)]))
+        found[np.equal(status, "ok")] = predict.logits(fabric, network, iter([np.stack(readable)]), found.shape[1])
     return Results(found, status)
 
 

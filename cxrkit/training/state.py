@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from cxrkit.errors import InputError
+from cxrkit.errors import InputError, RunError
 from cxrkit.files import write_bytes
 
 GENERATIONS = 2  # that are kept: were the newest damaged, the one before is whole
@@ -97,11 +97,20 @@ def restore(folder: Path) -> Found | None:
 
     Raises:
         InputError: none of those there can be read.
+        RunError: the disk or the rights to it are at fault, not the file, which stays.
+        MemoryError: a whole one does not fit.
     """
     damaged: dict[Path, str] = {}
     for path in reversed(_states(folder)):
         try:
             state = _read(path)
+        except MemoryError:
+            raise
+        except OSError as error:
+            raise RunError(
+                f"{path}: cannot be read ({error.strerror or error}), see to its disk and the rights to it, or remove "
+                "it to go on from the state before"
+            ) from error
         except Exception as error:  # noqa: BLE001 - whatever a damaged file brings about
             damaged[path] = f"{path}: cannot be read ({error})"
             continue

@@ -8,21 +8,32 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from cxrkit import bounded
 from cxrkit.errors import InputError
 
 StateDict = Mapping[str, Tensor]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys of a training's checkpoint that hold the weights
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")  # classifiers that only a training on ImageNet used
+LONGEST_DESCRIPTION = 8 * bounded.MEGABYTE  # of tensors; that of a network with a thousand has 0.2
+LONGEST_LIST = 16 * bounded.MEGABYTE  # of the files in an archive, of which a tensor is one
+HEADER = 8  # bytes at the beginning of a .safetensors, which say how long its description is
 OLD_PARTS = 4  # pickles of an old file: magic number, version, system, and the description of the tensors
 NAMED = 5  # keys of a file that is no state dict
+LONGEST_NAME = 60  # letters of one that are shown
 MATRIX = 2
+DTYPES = frozenset(
+    {
+        *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+        *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+    }
+)
 
 
 def read(path: Path) -> StateDict:
@@ -38,7 +49,7 @@ def read(path: Path) -> StateDict:
     if isinstance(content, Mapping):
         content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), content)
     state = _checked(content, path)
-    problems = [f'"{name}" {fault}' for name, tensor in state.items() if (fault := _fault(tensor))]
+    problems = [f'"{name[:LONGEST_NAME]}" {fault}' for name, tensor in state.items() if (fault := _fault(tensor))]
     if problems:
         raise InputError(f"{path}: {problems[0]}, give a file of a trained model's state_dict()")
     return state
@@ -46,7 +57,9 @@ def read(path: Path) -> StateDict:
 
 def _content(path: Path) -> Any:
     try:
+        bounded.opened(path).close()  # the readers would wait for ever for a pipe
         if path.suffix == ".safetensors":
+            _check_header(path)
             return safetensors.torch.load_file(path)
         packed = zipfile.is_zipfile(path)
         _check_sizes(path, packed=packed)
@@ -62,16 +75,33 @@ def _content(path: Path) -> Any:
         what = f"holds {foreign[1]}, more than tensors" if foreign else "no file of PyTorch's, or damaged"
         raise InputError(f"{path}: {what}, give a file of the model's state_dict() alone") from None
     except Exception as error:  # noqa: BLE001 - the readers raise whatever a damaged or forged file leads them to
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        why = getattr(error, "strerror", None) or (str(error).strip().splitlines() or [type(error).__name__])[0]
+        why = why.rstrip(".")
         raise InputError(f"{path}: cannot be read ({why}), give a file of the model's state_dict()") from None
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a description that names more tensors than any network has: each takes time, however small it is."""
+    with path.open("rb") as file:
+        claimed = int.from_bytes(file.read(HEADER), "little")
+    if claimed <= path.stat().st_size:  # else the reader itself refuses it
+        _check_description(path, claimed)
+
+
+def _check_description(path: Path, size: int) -> None:
+    if size > LONGEST_DESCRIPTION:
+        what = f"describes its tensors in {size:,} bytes, which no network needs"
+        raise InputError(f"{path}: {what}, give a file of the model's state_dict() alone")
 
 
 def _check_sizes(path: Path, *, packed: bool) -> None:
     """Refuse what grows when it is read, or claims more than it holds; PyTorch stores files as they are."""
     if packed:
-        with zipfile.ZipFile(path) as archive:
-            if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
-                raise InputError(f"{path}: is compressed, which PyTorch never does, save the state dict again")
+        with path.open("rb") as file, zipfile.ZipFile(_limited(file)) as archive:
+            entries = archive.infolist()
+        if any(one.compress_type != zipfile.ZIP_STORED for one in entries):
+            raise InputError(f"{path}: is compressed, which PyTorch never does, save the state dict again")
+        _check_description(path, max((one.file_size for one in entries if one.filename.endswith(".pkl")), default=0))
     elif (claimed := _claimed(path)) > path.stat().st_size:
         raise InputError(f"{path}: claims a size of {claimed:,}, which is more than the file holds")
 
@@ -79,12 +109,20 @@ def _check_sizes(path: Path, *, packed: bool) -> None:
 def _claimed(path: Path) -> int:
     """Find the largest number in the description of an old file, whose sizes PyTorch takes memory for at once."""
     largest = 0
-    with path.open("rb") as file, suppress(Exception):  # where it is none, torch.load says so
-        for place in range(OLD_PARTS):
-            for _, value, _ in pickletools.genops(file):
-                if place == OLD_PARTS - 1 and isinstance(value, int):
-                    largest = max(largest, value)
+    with path.open("rb") as file:
+        with suppress(Exception):  # where it is none, torch.load says so
+            for place in range(OLD_PARTS):
+                for _, value, _ in pickletools.genops(file):
+                    if file.tell() > LONGEST_DESCRIPTION:
+                        break
+                    if place == OLD_PARTS - 1 and isinstance(value, int):
+                        largest = max(largest, value)
+        _check_description(path, file.tell())
     return largest
+
+
+def _limited(file: BinaryIO) -> Any:
+    return bounded.LimitedReads(file, LONGEST_LIST)
 
 
 def _checked(content: Any, path: Path) -> StateDict:
@@ -94,14 +132,16 @@ def _checked(content: Any, path: Path) -> StateDict:
         return found
     what = f"a {type(content).__name__}"
     if isinstance(content, Mapping):
-        what = f"the keys {', '.join(str(key) for key in list(content)[:NAMED]) or 'of nothing'}"
+        what = f"the keys {', '.join(str(key)[:LONGEST_NAME] for key in list(content)[:NAMED]) or 'of nothing'}"
     raise InputError(f"{path}: holds no state dict but {what}, give a file of the model's state_dict() alone")
 
 
 def _fault(tensor: Tensor) -> str | None:
     """Say what makes a tensor no weights; sizes first, as a file may claim more values than it holds."""
-    if tensor.layout is not torch.strided or tensor.is_quantized:
-        return "is sparse or quantised"
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
+        return "is sparse, nested, quantised or without values"
+    if tensor.dtype not in DTYPES:
+        return f"is of {str(tensor.dtype).removeprefix('torch.')}, of which no network is made here"
     if tensor.numel() == 0:
         return "is empty"
     if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():

@@ -1,7 +1,7 @@
 """Carries out a training plan: data, model, trainer, predictions, and what is written of them."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,18 +17,19 @@ from cxrkit import discovery, guard
 from cxrkit.api import Imbalance, IntArray
 from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
-from cxrkit.errors import CxrkitError, InputError, RunError, StopTraining, is_out_of_memory
+from cxrkit.errors import CxrkitError, InputError, RunError, StopTraining, SurroundingsError, is_out_of_memory
 from cxrkit.evaluation.predictions import write
+from cxrkit.files import disk_fault
 from cxrkit.guard import MisbehaviourError
 from cxrkit.plans import TRAINING, Notice, Stage, Step, TrainingPlan
 from cxrkit.records import ModelInfo, Timing
 from cxrkit.rundir import RunDirectory, SeedDirectory
-from cxrkit.training import devices, layers, models, predict, shares
+from cxrkit.training import devices, layers, models, order, predict, shares
 from cxrkit.training.augmentation import Augmentation
 from cxrkit.training.context import Context, Seen, ValidationImages
 from cxrkit.training.events import Events
 from cxrkit.training.images import preprocessing
-from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, views
+from cxrkit.training.loading import TrainImages, TrainLoader, cache_bytes, lost_worker, views
 from cxrkit.training.pace import Pace
 from cxrkit.training.predict import EvaluationSet
 from cxrkit.training.state import remove, save_weights
@@ -80,6 +81,8 @@ class Job:
 def train(plan: TrainingPlan, events: Events, stop: Flag) -> None:
     """Train, predict and write everything of a training plan, from where an earlier call was interrupted.
 
+    Of a model that is trained already, only the sets that its folder lacks are predicted.
+
     Args:
         plan: what to do.
         events: takes what happens.
@@ -95,10 +98,13 @@ def train(plan: TrainingPlan, events: Events, stop: Flag) -> None:
         raise InputError(f"batch_size: got {plan.batch_size}, must be at least run.devices, {plan.devices.devices}")
     job = _job(plan, events, stop)
     events.tell(Stage(name="loading"))
+    if job.folder.is_trained:
+        _predict_missing(job)
+        return
     context = _context(job)
     _fit(job, context)
     if job.fabric.is_global_zero:
-        _predict(job, context.model)
+        _predict(job, context.model, plan.sets)
         _write_model(job, context)
         _write_timing(job, context, context.earlier_seconds + time.perf_counter() - started)
         remove(job.folder.last)
@@ -140,11 +146,14 @@ def _model(job: Job) -> nn.Module:
     chosen, num_classes = job.plan.model, len(job.plan.class_names)
     torch.manual_seed(job.plan.seed)
     model = models.build(chosen, num_classes, job.plugins.models, job.where)
-    given = {output.name: output.shape for output in layers.outputs(model, job.plan.image_size)}.get("")
+    origin = job.plugins.models.get(chosen.name, job.where).origin
+    try:
+        given = {output.name: output.shape for output in layers.outputs(model, job.plan.image_size)}.get("")
+    except InputError as error:
+        raise InputError(f"{job.where}: {origin}: {error}") from error
     if given != (1, num_classes):
-        origin = job.plugins.models.get(chosen.name, job.where)
         raise RunError(
-            f'{job.where}: model "{chosen.name}" of {origin.distribution} {origin.version} gives '
+            f"{job.where}: {origin} gives "
             f"{list(given) if given else 'no tensor'} for one image, must give logits [1, {num_classes}]"
         )
     return model
@@ -153,31 +162,37 @@ def _model(job: Job) -> nn.Module:
 def _imbalance(job: Job, labels: IntArray) -> Imbalance:
     chosen = job.plan.imbalance
     strategy = job.plugins.imbalance_strategies.get(chosen.name, job.where)
-    with _telling_memory():
+    with _telling_whose():
         planned = guard.call(
             strategy.origin, strategy.factory, labels.copy(), len(job.plan.class_names), **guard.options(chosen.options)
         )
     if not isinstance(planned, Imbalance):
         raise RunError(f"{strategy.origin} returned {type(planned).__name__}, must return cxrkit.api.Imbalance")
-    return _blamed(planned, strategy.origin)
+    order.check_plan(planned, len(job.plan.class_names), strategy.origin)
+    return _blamed(planned, strategy.origin, len(labels))
 
 
-def _blamed(planned: Imbalance, origin: str) -> Imbalance:
-    """Let what a strategy's own functions raise later be told as the strategy's, not as the trainer's."""
+def _blamed(planned: Imbalance, origin: str, size: int) -> Imbalance:
+    """Let what a strategy's own functions do wrong later be told as the strategy's, not as the trainer's."""
     loss, epoch_indices = planned.loss, planned.epoch_indices
 
     def own_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         assert loss is not None  # noqa: S101 - else nobody is given this
         try:
-            return loss(logits, labels)
-        except Exception as error:
+            found = loss(logits, labels)
+        except BaseException as error:
             if isinstance(error, CxrkitError) or is_out_of_memory(error):
                 raise
             raise guard.misbehaviour(origin, error) from error
+        if not isinstance(found, torch.Tensor) or found.numel() != 1:
+            given = f"a tensor {list(found.shape)}" if isinstance(found, torch.Tensor) else type(found).__name__
+            raise RunError(f"{origin}: its loss gave {given}, must give a scalar tensor")
+        return found
 
     def own_indices(epoch: int, rng: np.random.Generator) -> IntArray:
         assert epoch_indices is not None  # noqa: S101 - as above
-        return guard.call(f"{origin}: epoch_indices", epoch_indices, epoch, rng)
+        given = guard.call(f"{origin}: epoch_indices", epoch_indices, epoch, rng)
+        return order.checked(given, size, f"{origin}: epoch_indices of epoch {epoch}")
 
     return replace(
         planned,
@@ -213,24 +228,54 @@ def _notify(job: Job, context: Context, row: Mapping[str, float]) -> None:
 def _fit(job: Job, context: Context) -> None:
     trainer = job.plugins.trainers.get(job.plan.trainer.name, job.where)
     job.events.tell(Stage(name=TRAINING, total=job.plan.epochs * context.steps_per_epoch()))
-    with _telling_memory():
-        guard.here(trainer.origin, trainer.factory, context, **guard.options(job.plan.trainer.options))
+    before = _shapes(context.model)
+    try:
+        with _telling_whose():
+            guard.here(trainer.origin, trainer.factory, context, **guard.options(job.plan.trainer.options))
+    except StopTraining:
+        if not context.is_asked_to_stop:  # else the other tasks would not be carried out
+            raise RunError(f"{trainer.origin}: raised StopTraining, although nobody wants to stop") from None
+        raise
+    if _shapes(context.model) != before:
+        left = type(context.model).__name__
+        raise RunError(f"{trainer.origin}: left another network ({left}) in context.model, must leave the one given")
+
+
+def _shapes(network: object) -> dict[str, torch.Size] | None:
+    if not isinstance(network, nn.Module):
+        return None
+    return {name: value.shape for name, value in network.state_dict().items() if isinstance(value, torch.Tensor)}
 
 
 @contextmanager
-def _telling_memory() -> Iterator[None]:
-    """Want of memory is no plugin's fault."""
+def _telling_whose() -> Iterator[None]:
+    """Want of memory, a worker process that was killed, and a disk that is full or gone, are no plugin's fault."""
     try:
         yield
     except MisbehaviourError as error:
-        if error.__cause__ is not None and is_out_of_memory(error.__cause__):
-            raise error.__cause__ from None
+        cause = error.__cause__
+        if cause is not None and is_out_of_memory(cause):
+            raise cause from None
+        if cause is not None and (sentence := lost_worker(cause) or disk_fault(cause)):
+            raise SurroundingsError(sentence) from cause
         raise
 
 
-def _predict(job: Job, module: nn.Module) -> None:
+def _predict_missing(job: Job) -> None:
+    """Predict the sets that have come in, or have changed, since the model was trained."""
+    if not job.fabric.is_global_zero:
+        return
+    plan, folder = job.plan, job.folder
+    module = models.rebuild(plan.model, len(plan.class_names), folder.model, job.plugins.models, job.where)
+    missing = [name for name in plan.sets if not folder.predictions(name).is_file()]
+    _predict(job, module.to(job.fabric.device), missing)
+    remove(folder.last)
+
+
+def _predict(job: Job, module: nn.Module, sets: Sequence[str]) -> None:
     class_names = tuple(job.plan.class_names)
-    for name in job.plan.sets:
+    module.to(memory_format=torch.channels_last)  # whoever trained it: another layout gives other last bits
+    for name in sets:
         images = job.set(name)
         job.events.tell(Stage(name=f"predicting {name}", total=len(images.images)))
         loaded = views(images.paths, job.plan.image_size, job.decoding_threads, images.hashes)

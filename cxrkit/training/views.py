@@ -157,7 +157,7 @@ def _judged(fabric: Fabric, judge: Judge, batch: Batch, views: int) -> Results:
     """Compute the mean logits of a batch over its views."""
     found = np.full((len(batch.status), len(judge.model.info.class_names)), np.nan)
     if len(batch.greys):
-        means = _of_views(fabric, judge.network, batch.greys, views)
+        means = _of_views(fabric, judge.network, batch.greys, views, found.shape[1])
         if not np.isfinite(means).all():
             chosen = judge.model.chosen
             raise RunError(f'task "{chosen.task}", seed {chosen.seed}: gives logits that are not finite')
@@ -165,11 +165,11 @@ def _judged(fabric: Fabric, judge: Judge, batch: Batch, views: int) -> Results:
     return Results(found, batch.status)
 
 
-def _of_views(fabric: Fabric, network: nn.Module, greys: Tensor, views: int) -> FloatArray:
+def _of_views(fabric: Fabric, network: nn.Module, greys: Tensor, views: int, num_classes: int) -> FloatArray:
     """Compute float64[n, num_classes], the mean over the views of uint8[n, views, height, width]."""
     by_view = greys.transpose(0, 1).flatten(0, 1).numpy()
     parts = (by_view[start : start + predict.BATCH] for start in range(0, len(by_view), predict.BATCH))
-    found = predict.logits(fabric, network, parts)
+    found = predict.logits(fabric, network, parts, num_classes)
     means: FloatArray = found.reshape(views, len(greys), -1).mean(axis=0)
     return means
 

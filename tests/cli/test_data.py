@@ -235,6 +235,25 @@ def test_a_configuration_is_previewed_before_anything_is_trained(source, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+def test_a_preview_names_nobody_whom_the_report_will_not_name(source, tmp_path):
+    path, key = tmp_path / "tasks.toml", tmp_path / "shared.key"
+    path.write_text(PREVIEWED.format(root=source.as_posix()), encoding="utf-8")
+    key.write_text("0123456789abcdef", encoding="utf-8")
+    told = []
+    for place in ("first", "second"):
+        wanted = ("--set", "report.pseudonyms=true", "--set", f'report.pseudonym_key="{key.as_posix()}"')
+        result = preview(path, "--output", tmp_path / place, "--dpi", "72", *wanted)
+        assert result.exit_code == 0, result.output
+        told.append((tmp_path / place / "figures.csv").read_text(encoding="utf-8"))
+    assert told[0] == told[1]
+    assert "NORMAL: patient P-" in told[0]
+    assert "IM-0" not in told[0]
+    result = preview(path, "--output", tmp_path / "third", "--dpi", "72", "--set", "report.pseudonyms=true")
+    assert result.exit_code == 0, result.output
+    assert "patient P-" in (tmp_path / "third" / "figures.csv").read_text(encoding="utf-8")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_is_previewed_as_it_is(source, tmp_path):
     result = preview(source / "test", "--output", tmp_path / "seen", "--dpi", "72")
     assert result.exit_code == 0, result.output

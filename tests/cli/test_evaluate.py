@@ -278,6 +278,8 @@ def test_all_that_is_wrong_with_the_request_is_told_at_once(hospitals, model, fo
             tmp_path / "gone.pth",
             "--model",
             model.parents[2],
+            "--model",
+            model.with_suffix(".json"),
             "--data",
             tmp_path / "gone",
         ),
@@ -286,6 +288,7 @@ def test_all_that_is_wrong_with_the_request_is_told_at_once(hospitals, model, fo
     assert told == [
         f"{tmp_path / 'gone.pth'}: no such file, allowed are .safetensors, or .pth with a state dict",
         f"{model.parents[2]}: is a folder, give a file such as {model}",
+        f"{model.with_suffix('.json')}: is no file of weights, allowed are .safetensors, or .pth with a state dict",
         f"--architecture: missing, {foreign} has no model.json that tells it, give one such as resnet18",
         "--classes: needs two or more different ones, got NORMAL",
         '--name: must be none of train, val, test, got "test"',

@@ -86,7 +86,9 @@ def run(tmp_path_factory, data):
     for seed, network in enumerate((RESNET, QUICK)):
         training(run, data, seed, **network)
     environment = {"cxrkit": "1", "python": "3", "platform": "any", "processor": "any", "cpu_count": 2}
-    RunInfo(configuration={}, environment=environment, class_names=[], positive="", started="now").write(run.info)
+    RunInfo(configuration={}, environment=environment, class_names=[], positive="", started="2026-01-01").write(
+        run.info
+    )
     TaskInfo(task="plain", kind="trained", state="finished", seeds=[0, 1]).write(run.task("plain").info)
     rows = [
         {"image": path.relative_to(data).as_posix(), "split": "test", "label": path.parent.name, "patient": path.stem}

@@ -181,6 +181,37 @@ def test_weights_and_no_pretrained_exclude_each_other(place):
 # ── The output folder ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("output", ["data", "data/train", "data/test/NORMAL/run", "data/../data/Val"])
+def test_an_output_among_the_images_is_refused_and_leaves_them_as_they_are(place, output):
+    before = sorted(place.rglob("*"))
+    shown = train("--model", "resnet18", "--output", output)
+    assert (shown.exit_code, len(shown.stderr.splitlines())) == (2, 1)
+    assert f"the images of {place / 'data'} lie there, choose another folder for the run's output" in shown.stderr
+    assert sorted(place.rglob("*")) == before
+
+
+def test_an_output_within_an_external_set_is_refused(place):
+    shutil.copytree(place / "data" / "test", place / "elsewhere")
+    external = ["--set", 'data.external.elsewhere="../../elsewhere"']
+    shown = train("--model", "resnet18", *external, "--output", "elsewhere/run", "--dry-run")
+    assert (shown.exit_code, f"the images of {place / 'elsewhere'} lie there" in shown.stderr) == (2, True)
+
+
+def test_a_run_directory_is_no_folder_of_images(place):
+    for name in ("images", "tasks"):
+        (place / "done" / name).mkdir(parents=True)
+    shutil.copy(next((place / "data" / "test").rglob("*.jpeg")), place / "done" / "images")
+    (place / "done" / "run.json").write_text("{}", encoding="utf-8")
+    shown = train("--model", "resnet18", "--data", "done")
+    assert (shown.exit_code, len(shown.stderr.splitlines())) == (2, 1)
+    assert "done: is a run directory, allowed is a folder of images or a CSV file" in shown.stderr
+
+
+@pytest.mark.parametrize("output", ["data/runs", "data-runs/train", "runs/test"])
+def test_an_output_beside_the_splits_is_taken(place, output):
+    assert train("--model", "resnet18", "--output", output, "--dry-run").exit_code == 0
+
+
 def asked(place, **changes):
     return prepare(Request(**({"data": place / "data", "model": "resnet18", "output": place / "out"} | changes)))
 

@@ -67,3 +67,10 @@ def test_a_fault_before_anything_is_written_is_kept_where_the_command_was_given(
 def test_a_subcommand_that_is_none_is_told_with_what_is_allowed(command, capsys):
     assert status(*command) == 2
     assert f'Error: no command "{command[1]}", ' in capsys.readouterr().err
+
+
+def test_what_a_killed_process_has_left_half_written_goes_and_a_folder_of_that_name_stays(tasks):
+    (tasks / "run/.data.0123.partial").mkdir(parents=True)
+    (tasks / "run/.run.json.0123.partial").touch()
+    assert status("run", "tasks.toml") == 0
+    assert [path.name for path in (tasks / "run").glob("*.partial")] == [".data.0123.partial"]

@@ -21,6 +21,7 @@ predictions = { test = "v.csv", val = "/abs/v.csv" }
 [report]
 templates = "house"
 logo = "house/logo.svg"
+pseudonym_key = "keys/shared.key"
 sections = [{ use = "s", file = "rows.csv" }]
 """
 

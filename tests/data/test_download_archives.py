@@ -160,7 +160,7 @@ def test_what_grows_out_of_proportion_is_refused(packed, refuse, monkeypatch):
     bomb = packed(("set/a.png", bytes(3_000_000)), ("set/b.png", bytes(3_000_000)))
     if bomb.suffix == ".tar":
         monkeypatch.setattr(archives, "MOST_TIMES_LARGER", 0)
-    refuse(bomb, "holds .* bytes, too many for an archive of its size")
+    refuse(bomb, "holds more than .* bytes, too many for an archive of its size")
 
 
 def test_too_many_files_are_refused(packed, refuse, monkeypatch):
@@ -272,3 +272,41 @@ def test_a_full_disk_is_told_before_anything_is_written(packed, extract, tmp_pat
 def test_harmless_names_are_allowed():
     for name in ("a.png", "set/person1_virus_6.jpeg", "..a/b..", "NORMAL2-IM-0001.jpeg", "bild ä (1).png", "./"):
         assert archive_names.refused(name) is None
+
+
+def test_names_that_no_system_takes_are_refused_however_they_are_packed(packed, refuse):
+    refuse(packed(("a/" * 600 + "b.png", b"x")), "has a name of more than 1024 bytes")
+
+
+def test_folders_without_number_are_refused(packed, refuse, monkeypatch):
+    monkeypatch.setattr(archive_names, "MOST_FOLDERS", 30)
+    refuse(packed(("b/" * 20 + "c.png", b""), ("a/" * 20 + "c.png", b"")), "holds more than 30 folders")
+
+
+def test_folders_that_files_share_are_looked_at_once(monkeypatch):
+    looked = []
+    folded = archive_names._folded
+    monkeypatch.setattr(archive_names, "_folded", lambda path: looked.append(path) or folded(path))
+    assert archive_names.conflict("b/" * 100 + f"{number}.png" for number in range(50)) is None
+    assert len(looked) == 100 + 50
+
+
+@pytest.mark.parametrize(
+    "name", ["con", "a/NUL.png", "LPT1", "aux.tar.gz", "com\N{SUPERSCRIPT ONE}", "nul .txt", "a.png:b"]
+)
+def test_names_that_windows_keeps_for_devices_and_streams_are_refused_there_alone(name):
+    assert archive_names.refused(name, windows=True) is not None
+    assert archive_names.refused(name, windows=False) is None
+    for sound in ("console.png", "a/null.png", "com.png", "aux_1/b"):
+        assert archive_names.refused(sound, windows=True) is None
+
+
+def test_the_list_of_a_zip_is_read_only_as_far_as_lists_reach(refuse, tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_LONGEST_LIST", 500)
+    refuse(zipped(tmp_path / "a.zip", [(f"{number}.png", b"") for number in range(20)]), "a header of ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_nobody_waits_for_a_pipe(refuse, tmp_path):
+    os.mkfifo(tmp_path / "a.zip")
+    refuse(tmp_path / "a.zip", "cannot be read \\(is no regular file\\)")

@@ -118,6 +118,35 @@ def test_every_bad_cell_is_told_by_row_and_column(read, old, new, message):
         read(GOOD.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (("93", "8.5", "0.5"), "column p_PNEUMONIA: numbers from 0.5 to 93, allowed are probabilities from 0 to 1; if"),
+        (("0.9", "8.5", "0.5"), "row 3, column p_PNEUMONIA: 8.5 is no probability"),
+        (("93", "8.5", "-1"), "row 2, column p_PNEUMONIA: 93.0 is no probability"),
+        (("930", "8.5", "3"), "row 2, column p_PNEUMONIA: 930.0 is no probability"),
+    ],
+)
+def test_percentages_are_told_once_and_single_wrong_cells_as_such(read, cells, message):
+    rows = "".join(f"{row}.png,PNEUMONIA,{cell}\n" for row, cell in enumerate(cells))
+    with pytest.raises(InputError, match=message) as caught:
+        read(f"image,label,p_PNEUMONIA\n{rows}")
+    assert ("divide them by 100" in str(caught.value)) == ("numbers from" in message)
+
+
+def test_an_unknown_label_is_told_once_with_how_often(read):
+    rows = "".join(
+        f"{row}.png,{label},0.5,0.5\n" for row, label in enumerate(["COVID", "NORMAL", "COVID", "TB", "COVID"])
+    )
+    with pytest.raises(InputError) as caught:
+        read(f"image,label,p_NORMAL,p_PNEUMONIA\n{rows}")
+    told = [
+        'row 2, column label: unknown label "COVID" (so have 2 more rows)',
+        'row 5, column label: unknown label "TB",',
+    ]
+    assert [sentence in problem for sentence, problem in zip(told, caught.value.problems, strict=True)] == [True, True]
+
+
 def test_all_problems_are_told_at_once_and_a_flood_is_counted(read):
     with pytest.raises(InputError) as caught:
         read(GOOD.replace("0.25", "x").replace("b.png", "a.png"))

@@ -340,6 +340,7 @@ def test_files_that_are_no_predictions_of_the_model_are_refused(text, sentence, 
         (("--threshold", "1.5"), "--threshold: 1.5 is no probability"),
         (("--column", "imgae=name"), 'unknown column, did you mean "image"?'),
         (("--reference-set", "val"), "--reference-set: is for run directories"),
+        (("--output", __file__), "is a file"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, sentence, reference, like):
@@ -356,3 +357,28 @@ def test_a_file_given_twice_and_an_image_in_two_files_are_refused(reference, lik
 
 def test_the_document_is_json_with_its_version(reference, like):
     assert json.loads(monitor(reference, like, "--json").stdout)["schema_version"] == 1
+
+
+def test_new_labels_name_the_class_that_a_reference_without_labels_cannot(tmp_path, like, reference):
+    bare = tmp_path / "bare.csv"
+    rows = list(csv.DictReader(reference.read_text().splitlines()))
+    with bare.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["image", "p_PNEUMONIA"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    named = monitor(bare, like)
+    assert named.exit_code in (0, 3), named.output
+    of_both = tmp_path / "both.csv"
+    of_both.write_text(like.read_text().replace("NORMAL", "HEALTHY", 1))
+    refused = monitor(bare, of_both)
+    assert refused.exit_code == 2
+    assert "HEALTHY" in refused.output
+
+
+def test_a_column_of_another_name_is_told_with_the_option_that_names_it(tmp_path, like):
+    other = tmp_path / "other.csv"
+    other.write_text("image,probability\na.png,0.5\n")
+    found = monitor(other, like, "--positive", "PNEUMONIA")
+    assert found.exit_code == 2
+    assert "Error: --column: says what a file calls a column, as image=sop_uid" in found.output
+    assert "--column:" not in monitor(tmp_path / "none.csv", like).output

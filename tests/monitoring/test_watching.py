@@ -1,5 +1,6 @@
 """Pages as a whole: how often they raise false alarms, and what raises a true one."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from cxrkit.evaluation.predictions import taken
 from cxrkit.monitoring.periods import Period
 from cxrkit.monitoring.rules import Limits
 from cxrkit.monitoring.watching import monitored
+from cxrkit.report.wording import MINUS
 
 
 def records(found, figure, kind="control"):
@@ -42,6 +44,8 @@ def test_another_way_to_score_raises_drift_false_positives_and_the_drop(simulate
     assert {period for period, _ in raised(found)} == {"period 2"}
     assert {"psi", "ks_score", "false_positive_rate", "specificity"} <= {figure for _, figure in raised(found)}
     assert all(alarm.sentence.startswith("period 2: ") and alarm.sentence.endswith(".") for alarm in found.alarms)
+    dropped = next(alarm.sentence for alarm in found.alarms if alarm.figure == "specificity")
+    assert re.search(rf"\({MINUS}[\d.]+ points, 95% interval {MINUS}[\d.]+ to {MINUS}[\d.]+ points\)", dropped), dropped
 
 
 def test_failing_images_are_an_alarm_of_their_own_and_no_drift(simulate, watch):

@@ -10,12 +10,12 @@ import pytest
 
 from cxrkit.api import Threshold
 from cxrkit.evaluation import operating
+from cxrkit.one_line import one_line
 from cxrkit.report.chapters.explorer import embedded, explorer
 from cxrkit.report.compose import compose
 from cxrkit.report.content import Explorer, Section, Text
 from cxrkit.report.formats import html, text
 from cxrkit.report.formats.paging import on_paper
-from cxrkit.report.one_line import one_line
 from cxrkit.report.reading import read
 from cxrkit.report.results import TaskResult
 

@@ -14,11 +14,13 @@ from pypdf import PdfReader
 
 from cxrkit.cli import cli
 from cxrkit.formats import FORMATS
+from cxrkit.one_line import one_line
 from cxrkit.report import write
 from cxrkit.report.compose import compose
 from cxrkit.report.content import Cell, Column, Gallery, Section, Table, Text
+from cxrkit.report.formats import spreadsheets
 from cxrkit.report.formats.pdf import render
-from cxrkit.report.one_line import in_lines, one_line
+from cxrkit.report.one_line import in_lines
 from cxrkit.report.reading import read
 
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -168,3 +170,24 @@ def test_the_terminal_is_given_no_command(written):
     assert done.exit_code == 0, done.output
     assert not CONTROL.search(done.output)
     assert "[bold]" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("-1+1", "'-1+1"),
+        ("\N{FULLWIDTH HYPHEN-MINUS}1", "'\N{FULLWIDTH HYPHEN-MINUS}1"),
+        ("\ta", "'\ta"),
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ('a;"@SUM(1)"', 'a;"\'@SUM(1)"'),
+        ("a\n+1", "a\n'+1"),
+        ("a\t=1\t=2", "a\t'=1\t'=2"),
+        ("a=b; c-d", "a=b; c-d"),
+        ("'quoted'", "'quoted'"),
+        ("a;'b", "a;'b"),
+    ],
+)
+def test_no_spreadsheet_of_any_language_carries_a_text_out_and_it_can_be_read_back(text, shown):
+    assert spreadsheets.harmless(text) == shown
+    assert spreadsheets.as_it_was(shown) == text

@@ -183,6 +183,20 @@ def test_a_run_made_of_prediction_files_lies_outside_of_a_report_with_pseudonyms
     assert (tmp_path / "out-run" / "pseudonyms.csv").is_file()
 
 
+def test_a_key_that_was_lost_is_told_before_its_list_is(run, tmp_path):
+    call("report", run.root, "--pseudonyms", "--format", "txt")
+    listed, key = run.pseudonyms.read_bytes(), run.pseudonym_key.rename(tmp_path / "safe.key")
+    done = CliRunner().invoke(cli, ["report", str(run.root), "--pseudonyms", "--format", "txt"])
+    assert done.exit_code == 2
+    assert "pseudonym.key: missing, while pseudonyms.csv lists what a key gave to reports" in done.stderr
+    assert run.pseudonyms.read_bytes() == listed
+    call("report", run.root, "--pseudonyms", "--pseudonym-key", key, "--format", "txt")
+    assert run.pseudonyms.read_bytes() == listed
+    run.pseudonyms.unlink()
+    call("report", run.root, "--pseudonyms", "--format", "txt")
+    assert run.pseudonyms.read_bytes() != listed
+
+
 def test_a_key_that_is_none_is_refused_before_any_work(run, tmp_path):
     (tmp_path / "short.key").write_text("  too short\n", encoding="utf-8")
     for path, told in ((tmp_path / "short.key", "9 bytes, 16 to 4096"), (tmp_path / "no.key", "cannot be read")):
@@ -243,6 +257,8 @@ def test_columns_of_the_manifest_that_are_no_subgroups_are_not_shown():
 def test_paths_lose_their_folders():
     told = f"weights {HOME}/my models/net.pth and C:\\a\\b\\c.csv"
     assert without_folders(told) == "weights my models/net.pth and c.csv"
+    others = r"at file:///home/me/a.png, \\server\xrays\b.png, logo:/home/me/c.svg"
+    assert without_folders(others) == "at a.png, b.png, logo:c.svg"
     unchanged = "see https://example.org/a/b and 1/2 and and/or"
     assert without_folders(unchanged) == unchanged
 

@@ -120,6 +120,11 @@ def test_a_maker_can_change_nothing(results, chosen):
         (ReportSection("T", "abc"), "returned a section whose paragraphs are 'abc', a tuple of texts is needed"),
         (ReportSection("T", (), ("a", "b"), (("1",),)), "returned a table whose row 1 is ('1',), 2 texts are needed"),
         (ReportSection("T", (), ("a",), ((1,),)), "returned a table whose row 1 is (1,), 1 texts are needed"),
+        (
+            ReportSection("T", (), ("a",), (row for row in (("1",),))),
+            "returned a section whose rows are generator, a tuple is needed",
+        ),
+        (ReportSection("T", figures=None), "returned a section whose figures are NoneType, a tuple is needed"),
         (ReportSection("T", figures=("x",)), "returned a section whose figure 1 is str, a ReportFigure is needed"),
         (
             ReportSection("T", figures=(ReportFigure(SVG, "c", ""),)),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 from io import StringIO
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cxrkit.cli import cli
-from cxrkit.report import house
+from cxrkit.report import house, wording
 from cxrkit.report.chapters.cases import jpeg
 from cxrkit.rundir import RunDirectory
 
@@ -128,3 +129,40 @@ def test_a_thumbnail_that_is_none_is_left_out(tmp_path, name, capfd):
         path.write_bytes(b"text" if name == "text.jpg" else b"")
     assert jpeg(path) is None
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "plot"])
+@pytest.mark.parametrize(
+    ("table", "value"), [("data", True), ("explain", {"most": "["}), ("report", {"title": [1]}), ("report", "x")]
+)
+def test_a_recorded_configuration_of_wrong_types_is_told_with_its_key(run, tmp_path, command, table, value):
+    changed(run.info, lambda info: info["configuration"].update({table: value}))
+    where = [] if command == "compare" else ["--output", tmp_path / "out"]
+    assert f"run.json: configuration: {table}" in one_sentence(call(command, run, *where))
+
+
+def test_a_comparison_of_a_figure_without_name_is_no_crash():
+    assert wording.inside("") == ""
+
+
+def test_a_sentence_with_a_strangers_name_commands_no_terminal(run):
+    name = "\x1b[31m\u202ea/b\x07"
+    changed(run.info, lambda info: info["tasks"].update({name: "finished"}))
+    line = one_sentence(call("compare", run))
+    assert "is no name of a file in it" in line
+    assert line.isprintable()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("key", ["logo", "pseudonym_key"])
+def test_nobody_waits_for_a_pipe_that_a_run_names(run, key):
+    os.mkfifo(run.root / "pipe")
+    changed(run.info, lambda info: info["configuration"].update(report={key: "pipe", "pseudonyms": True}))
+    done = call("report", run, "--format", "json")
+    assert "is no regular file" in done.stderr
+    assert done.exit_code == (0 if key == "logo" else 2)
+
+
+def test_a_table_that_is_none_is_told_where_pseudonyms_are_made(run):
+    run.manifest.write_bytes(run.manifest.read_bytes() + b"\0")
+    assert "holds a NUL" in one_sentence(call("report", run, "--format", "json", "--pseudonyms"))

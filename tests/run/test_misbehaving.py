@@ -31,6 +31,20 @@ OF_TRAINING = """
     def hanging(num_classes):
         time.sleep(600)
 
+    class Leaving(nn.Module):
+        def __init__(self, num_classes):
+            super().__init__()
+            self.body = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(48, num_classes))
+
+        def forward(self, images):
+            if len(images) > 1 and not self.training:
+                sys.exit(0)
+            return self.body(images)
+
+    class Shortened(Leaving):
+        def forward(self, images):
+            return self.body(images)[: None if self.training else 1]
+
     def text(num_classes):
         return "a model"
 
@@ -57,6 +71,19 @@ OF_TRAINING = """
             raise LookupError("no loss")
         return Imbalance(loss=loss)
 
+    def leaving_loss(labels, num_classes):
+        return Imbalance(loss=lambda logits, labels: sys.exit(4))
+
+    def heavy(labels, num_classes):
+        return Imbalance(class_weights=[1, 2, 3])
+
+    def replacing(context):
+        context.model = None
+
+    def stopping(context):
+        from cxrkit.errors import StopTraining
+        raise StopTraining("enough")
+
     def odd(context):
         class Odd(BaseException):
             pass
@@ -64,16 +91,17 @@ OF_TRAINING = """
 
     @cxrkit.hookimpl
     def cxrkit_register_models():
-        return {"harmless": harmless, "hanging": hanging, "text": text, "interrupting": interrupting}
+        return {"harmless": harmless, "hanging": hanging, "text": text, "interrupting": interrupting,
+                "network": Leaving, "short": Shortened}
 
     @cxrkit.hookimpl
     def cxrkit_register_imbalance_strategies():
         return {"leaving": leaving, "vanishing": vanishing, "listed": listed, "order": strange_order,
-                "loss": strange_loss}
+                "loss": strange_loss, "leaving-loss": leaving_loss, "heavy": heavy}
 
     @cxrkit.hookimpl
     def cxrkit_register_trainers():
-        return {"odd": odd}
+        return {"odd": odd, "replacing": replacing, "stopping": stopping}
 
     @cxrkit.hookimpl
     def cxrkit_epoch_finished(context, row):
@@ -107,12 +135,17 @@ OF_EVALUATION = """
     def wrong(predictions, settings):
         return MetricReport((Figure("share", "much"),))
 
+    def refusing(predictions, settings):
+        from cxrkit.errors import InputError
+        raise InputError("no such column")
+
     def late(study):
         time.sleep(600)
 
     @cxrkit.hookimpl
     def cxrkit_register_metric_reporters():
-        return {"good": good, "writing": writing, "leaving": leaving, "hanging": hanging, "wrong": wrong}
+        return {"good": good, "writing": writing, "leaving": leaving, "hanging": hanging, "wrong": wrong,
+                "refusing": refusing}
 
     @cxrkit.hookimpl
     def cxrkit_register_report_sections():
@@ -156,6 +189,12 @@ TASKS = {
     "order": 'imbalance = "order"',
     "loss": 'imbalance = "loss"',
     "odd": 'trainer = "odd"',
+    "network": 'model = "network"',
+    "short": 'model = "short"',
+    "leaving-loss": 'imbalance = "leaving-loss"',
+    "heavy": 'imbalance = "heavy"',
+    "replacing": 'trainer = "replacing"',
+    "stopping": 'trainer = "stopping"',
 }
 OF = "of bad-training 1.2, cxrkit_register_"
 
@@ -178,6 +217,13 @@ def test_what_a_training_plugin_does_ends_its_own_task(study, strangers, install
     assert "failed (LookupError: no order)" in failures["order"]
     assert "failed (LookupError: no loss)" in failures["loss"]
     assert "failed (Odd: very)" in failures["odd"]
+    assert 'model "network" (plugin "extra"' in failures["network"]
+    assert "called sys.exit(0)" in failures["network"]
+    assert "gave [1, 2] for" in failures["short"]
+    assert "called sys.exit(4)" in failures["leaving-loss"]
+    assert "its class_weights are [1.0, 2.0, 3.0], must be 2 numbers above 0" in failures["heavy"]
+    assert "left another network (NoneType) in context.model" in failures["replacing"]
+    assert "raised StopTraining, although nobody wants to stop" in failures["stopping"]
     for name, failure in failures.items():
         assert OF in failure, name
     assert "cxrkit_epoch_finished failed (AttributeError: sets context.epochs" in result.stderr
@@ -185,7 +231,7 @@ def test_what_a_training_plugin_does_ends_its_own_task(study, strangers, install
 
 def test_what_an_evaluation_plugin_does_is_a_warning(study, strangers, install):
     install("bad-evaluation", OF_EVALUATION)
-    reporters = '["classification", "good", "writing", "leaving", "hanging", "wrong"]'
+    reporters = '["classification", "good", "writing", "leaving", "hanging", "wrong", "refusing"]'
     head = HEAD.replace('"harmless"', '"resnet18"').replace('["txt"]', '["txt"]\nsections = ["late", "out", "stop"]')
     study.write(head + f'[[task]]\nname = "plain"\n[evaluation]\nresamples = 100\nreporters = {reporters}\n')
     result = study.cxrkit_run("--json", PYTHONPATH=str(strangers))
@@ -197,6 +243,7 @@ def test_what_an_evaluation_plugin_does_is_a_warning(study, strangers, install):
         f'metric reporter "leaving" {by}metric_reporters) on task "plain", set "test" called sys.exit(0)',
         f'metric reporter "hanging" {by}metric_reporters) on task "plain", set "val" was not done after 6 seconds',
         f'metric reporter "wrong" {by}metric_reporters) on task "plain", set "test": returned a figure whose value',
+        f'metric reporter "refusing" {by}metric_reporters) on task "plain", set "test": no such column',
         f'report section "late" {by}report_sections) was not done after 6 seconds',
         f'report section "out" {by}report_sections) called sys.exit(2)',
         f'report section "stop" {by}report_sections) failed (KeyboardInterrupt)',

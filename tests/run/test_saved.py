@@ -32,7 +32,9 @@ def trained(root: Path, seeds=(0,), name="plain", **changes) -> list[Path]:
     """Leave what a run leaves of a task, without its weights' content."""
     run = RunDirectory(root)
     environment = {"cxrkit": "1", "python": "3", "platform": "any", "processor": "any", "cpu_count": 2}
-    RunInfo(configuration={}, environment=environment, class_names=[], positive="", started="now").write(run.info)
+    RunInfo(configuration={}, environment=environment, class_names=[], positive="", started="2026-01-01").write(
+        run.info
+    )
     info = TaskInfo(task=name, kind="trained", state="finished", seeds=list(seeds), patient_thresholds={"u": CHOSEN})
     info.model_copy(update=changes).write(run.task(name).info)
     for seed in seeds:

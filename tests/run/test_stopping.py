@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -120,3 +121,18 @@ def test_outside_the_main_thread_nothing_is_handled():
     thread.start()
     thread.join()
     assert seen == [False, before]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_without_a_stage_of_its_own_leaves_nothing_half_made(tmp_path, number):
+    """SIGTERM too, whose default would end it where it stands."""
+    command = [sys.executable, "-m", "cxrkit", "data", "phantom", "set", "--images", "5000", "--size", "512"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.rglob("*.jpeg")) and process.poll() is None:
+        time.sleep(0.02)
+
+    process.send_signal(number)
+
+    assert process.communicate(timeout=60)[1].splitlines() == ["Error: interrupted"]
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []

@@ -125,7 +125,7 @@ def _texts() -> dict[str, bytes]:
         "run.json": {
             "schema_version": 1, "configuration": {"run": {"seed": 0}}, "environment": environment,
             "class_names": ["NORMAL", "PNEUMONIA"], "positive": "PNEUMONIA", "tasks": {"a": "finished"},
-            "started": "now",
+            "started": "2026-01-01T00:00:00+00:00",
         },
         "task.json": {
             "task": "a", "kind": "trained", "state": "finished", "seeds": [0],

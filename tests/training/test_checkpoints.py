@@ -1,5 +1,9 @@
+import os
 import pickle
 import re
+import struct
+import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -301,3 +305,64 @@ def test_a_network_larger_than_its_weights_is_never_built(tmp_path, options, mon
     with pytest.raises(InputError, match="of another architecture"):
         checkpoints.examine(Chosen(name="resnet18", options=options), tmp_path / "a.pth", ["A", "B"], 32, registry)
     assert not built
+
+
+@pytest.mark.parametrize(
+    ("tensor", "what"),
+    [
+        (torch.empty(2, device="meta"), "without values"),
+        (torch.empty(10**9, 10**6, device="meta"), "without values"),
+        (torch.zeros(4, dtype=torch.uint8).view(torch.float8_e4m3fn), "is of float8_e4m3fn"),
+        (torch.zeros(4, dtype=torch.complex64), "is of complex64"),
+    ],
+)
+def test_tensors_that_are_no_weights_are_refused(tmp_path, tensor, what):
+    torch.save({"a": torch.zeros(2), "b": tensor}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=rf'"b" .*{what}'):
+        statedicts.read(tmp_path / "a.pth")
+
+
+def test_nested_tensors_are_no_weights(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save({"a": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="nested"):
+        statedicts.read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "old.pth"])
+def test_a_description_of_millions_of_tensors_is_refused_before_it_is_read(tmp_path, monkeypatch, name):
+    path, tensors = tmp_path / name, {f"layer{number}": torch.zeros(1) for number in range(200)}
+    if path.suffix == ".safetensors":
+        safetensors.torch.save_file(tensors, path)
+    else:
+        torch.save(tensors, path, _use_new_zipfile_serialization=name == "a.pth")
+    assert len(statedicts.read(path)) == 200
+    monkeypatch.setattr(statedicts, "LONGEST_DESCRIPTION", 5_000)
+    with pytest.raises(InputError, match="describes its tensors in"):
+        statedicts.read(path)
+
+
+def test_a_list_of_millions_of_files_in_an_archive_is_not_read(tmp_path, monkeypatch):
+    path, entry = tmp_path / "a.pth", b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
+    entries = entry * (statedicts.LONGEST_LIST // len(entry) + 1)
+    end = b"PK\5\6" + bytes(8) + struct.pack("<LLH", len(entries), 0, 0)
+    path.write_bytes(entries + end)
+    monkeypatch.setattr(torch, "load", pytest.fail)
+    with pytest.raises(InputError, match="no file of PyTorch's, or damaged"):
+        statedicts.read(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
+def test_nobody_waits_for_a_pipe(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=r"cannot be read \(is no regular file\)"):
+        statedicts.read(tmp_path / name)
+
+
+def test_what_a_file_calls_its_tensors_is_told_in_short(tmp_path):
+    torch.save({"x" * 100_000: 1}, tmp_path / "a.pth")
+    with pytest.raises(InputError) as caught:
+        statedicts.read(tmp_path / "a.pth")
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))

@@ -1,12 +1,16 @@
 import csv
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
 from cxrkit.evaluation.predictions import read
-from cxrkit.plans import Chosen, DevicePlan, EpochRow, Failed, Finished
+from cxrkit.plans import Chosen, DevicePlan, EpochRow, Failed, Finished, Stage
 from cxrkit.records import ModelInfo, Timing
 
 pytestmark = pytest.mark.slow
@@ -57,11 +61,46 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(make_plan, child
         assert path.read_bytes() == (again.folder.root / path.relative_to(undisturbed.root)).read_bytes()
 
 
+def test_a_trained_model_predicts_the_sets_that_have_gone_and_is_not_trained_again(make_plan, child, trained):
+    folder, _ = trained()
+    written = {path: path.read_bytes() for path in folder.root.rglob("*.*") if path != folder.log}
+    times = {path: path.stat().st_mtime_ns for path in written}
+    folder.predictions("test").unlink()
+    folder.last.mkdir()  # killed before it was removed
+
+    status, events, errors = child(make_plan()).finish()
+
+    assert status == 0, errors
+    assert [event.name for event in events if isinstance(event, Stage)] == ["loading", "predicting test"]
+    assert {path: path.read_bytes() for path in written} == written
+    changed = {path for path in written if path.stat().st_mtime_ns != times[path]}
+    assert changed == {folder.plan, folder.predictions("test")}
+    assert not folder.last.exists()
+
+
 def test_worker_processes_change_nothing(trained):
     alone, _ = trained(run="alone", model=DROPPING, devices=DevicePlan(device="cpu", threads=1, workers=0))
     helped, _ = trained(run="helped", model=DROPPING, devices=DevicePlan(device="cpu", threads=1, workers=2))
     assert alone.history.read_bytes() == helped.history.read_bytes()
     assert alone.predictions("test").read_bytes() == helped.predictions("test").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are found through /proc")
+def test_a_loading_process_that_was_killed_is_told_as_such_and_not_as_the_trainers_fault(make_plan, child, tmp_path):
+    running = child(make_plan(model=SMALL, epochs=500, devices=DevicePlan(device="cpu", threads=1, workers=1)))
+    while not running.folder.history.is_file() and running.process.poll() is None:
+        time.sleep(0.02)
+    number = running.process.pid
+    [worker] = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+
+    status, events, _ = running.finish()
+
+    assert status == 1
+    assert isinstance(events[-1], Failed)
+    assert events[-1].message.startswith("a process that prepares training images ended (DataLoader worker (pid")
+    assert events[-1].message.endswith("lower [run] workers (0 needs no shared memory) or batch_size")
+    assert list(tmp_path.rglob("cxrkit-error-*")) == []
 
 
 def test_two_processes_train_together(trained):

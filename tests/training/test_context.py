@@ -10,9 +10,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from cxrkit.api import Imbalance
-from cxrkit.errors import StopTraining
+from cxrkit.errors import RunError, StopTraining
 from cxrkit.plans import Notice
 from cxrkit.rundir import SeedDirectory
+from cxrkit.training import predict, state
 from cxrkit.training.context import Context, ValidationImages
 from cxrkit.training.pace import Pace
 
@@ -147,6 +148,54 @@ def test_stopped_in_validation_the_steps_of_the_epoch_are_kept(make_context, who
     fit(again, **EVERYTHING)
     assert outcome(again) == whole
     assert first.model.steps == STEPS
+
+
+class Uncertain(Drawing):
+    """Draws while it is evaluated too, as Monte Carlo dropout does, and can be stopped at a given batch of that."""
+
+    def __init__(self, at=None, act=lambda: None):
+        super().__init__()
+        self.stop_at, self.stop, self.batches = at, act, 0
+
+    def forward(self, images):
+        if not self.training:
+            self.batches += 1
+            if self.batches == self.stop_at:
+                self.stop()
+            images = images * (1 + np.random.normal())  # noqa: NPY002
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_stopped_in_validation_the_generators_are_as_they_were_before_it(make_context, monkeypatch, at):
+    monkeypatch.setattr(predict, "BATCH", 8)  # three in a validation
+    undisturbed = make_context("undisturbed", Uncertain())
+    fit(undisturbed, learning_rate=0.02)
+    stop = threading.Event()
+    first = make_context("again", Uncertain(at, asking(stop)), stop=stop)
+    with pytest.raises(StopTraining, match=rf"Stopped in epoch {1 + at // 4} after step 6"):
+        fit(first, learning_rate=0.02)
+
+    again = make_context("again", Uncertain())
+    fit(again, learning_rate=0.02)
+
+    assert outcome(again) == outcome(undisturbed)
+
+
+def test_a_state_that_could_not_be_written_is_none(make_context, monkeypatch):
+    stop = threading.Event()
+    first = make_context("again", Drawing(STEPS + 3, asking(stop)), stop=stop, pace=Pace(minutes=99))
+    save = state.save
+
+    def full(folder, content, position):
+        if position.step is not None:
+            raise RunError("full")
+        save(folder, content, position)
+
+    monkeypatch.setattr(state, "save", full)
+    with pytest.raises(RunError, match="full"):
+        fit(first, **EVERYTHING)
+    assert first._kept() == "Stopped after epoch 1"
 
 
 def test_a_damaged_state_is_told_and_the_one_before_counts(make_context, whole):

@@ -12,7 +12,7 @@ from cxrkit.config.schema import AugmentationTable
 from cxrkit.data.images import ImageChangedError
 from cxrkit.files import sha256
 from cxrkit.training.augmentation import Augmentation
-from cxrkit.training.loading import TrainImages, TrainLoader, views
+from cxrkit.training.loading import TrainImages, TrainLoader, lost_worker, views
 from cxrkit.training.order import Visit
 
 
@@ -55,6 +55,21 @@ def test_loading_processes_outlive_what_others_send_and_draw_nothing(images):
         os.kill(worker.pid, signal.SIGTERM)
         worker.join(30)
         assert worker.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("DataLoader worker (pid 17810) is killed by signal: Killed. "), "is killed by signal: Killed)"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that"), "Bus error)"),
+        (RuntimeError("DataLoader worker (pid(s) 17, 18) exited unexpectedly"), "(pid(s) 17, 18) exited unexpectedly)"),
+        (RuntimeError("Caught KeyError in DataLoader worker process 0."), None),
+        (ValueError("DataLoader worker (pid 17810) is killed by signal: Killed. "), None),
+    ],
+)
+def test_a_lost_loading_process_is_told_from_other_errors(error, told):
+    found = lost_worker(error)
+    assert found is None if told is None else told in found
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])

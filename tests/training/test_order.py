@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from cxrkit_plugins.imbalance import balanced_sampler, downsample, upsample
 
 from cxrkit.api import Imbalance
 from cxrkit.errors import RunError
-from cxrkit.training.order import Visit, batch_count, batches, epoch_order, shard
+from cxrkit.training.order import Visit, batch_count, batches, check_plan, epoch_order, shard
 
 LABELS = np.repeat([0, 1], [40, 160]).astype(np.int64)
 
@@ -67,3 +69,20 @@ def test_a_strategy_reaches_its_class_proportions_in_global_batches(strategy, si
 def test_indices_that_are_no_training_images_are_refused(indices, message):
     with pytest.raises(RunError, match=message):
         epoch_order(Imbalance(epoch_indices=lambda _epoch, _rng: indices), 10, seed=0, epoch=1)
+
+
+@pytest.mark.parametrize(
+    ("planned", "told"),
+    [
+        (Imbalance(class_weights=[1, 2, 3]), "are [1.0, 2.0, 3.0], must be 2 numbers above 0"),
+        (Imbalance(class_weights=[float("nan"), 1]), "must be 2 numbers above 0"),
+        (Imbalance(class_weights=[-1, 1]), "must be 2 numbers above 0"),
+        (Imbalance(class_weights="heavy"), "are 'heavy', must be numbers"),
+        (Imbalance(loss=5), "is int, must be a function or None"),
+        (Imbalance(epoch_indices=[1]), "is list, must be a function or None"),
+    ],
+)
+def test_a_plan_of_another_form_is_refused_under_its_strategys_name(planned, told):
+    with pytest.raises(RunError, match=f"^mine: its .*{re.escape(told)}"):
+        check_plan(planned, 2, "mine")
+    check_plan(Imbalance(class_weights=np.array([0.5, 2.0]), loss=max, epoch_indices=max), 2, "mine")

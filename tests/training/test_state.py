@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from cxrkit.errors import InputError
+from cxrkit.errors import InputError, RunError
 from cxrkit.training import state
 from cxrkit.training.state import Position
 
@@ -93,3 +93,27 @@ def test_a_start_has_no_state_and_one_that_is_damaged_altogether_is_told(tmp_pat
     cut(tmp_path / "epoch-1.safetensors")
     with pytest.raises(InputError, match=r"epoch-1.safetensors: cannot be read .* to train from the beginning"):
         state.restore(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(13, "Permission denied"), RunError),
+        (OSError(24, "Too many open files"), RunError),
+        (MemoryError(), MemoryError),
+    ],
+)
+def test_what_is_no_fault_of_the_file_costs_no_state(tmp_path, monkeypatch, error, expected):
+    for number in (1, 2):
+        state.save(tmp_path, {"at": number}, Position(number))
+
+    def refuse(_path):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "_read", refuse)
+        with pytest.raises(expected) as told:
+            state.restore(tmp_path)
+    if expected is RunError:
+        assert str(told.value).startswith(f"{tmp_path / 'epoch-2.safetensors'}: cannot be read ({error.strerror}), see")
+    assert state.restore(tmp_path).state == {"at": 2}

@@ -14,6 +14,7 @@ from cxrkit.report.drawn import panels as panel_figure
 from cxrkit.report.drawn import splits as splits_figure
 from cxrkit.report.drawn import tiles as tiles_figure
 from cxrkit.report.drawn.drawing import Format
+from cxrkit.report.formats.spreadsheets import harmless
 from cxrkit.report.results import Results
 
 INDEX = "figures.csv"
@@ -95,5 +96,5 @@ def write(
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([map(harmless, row) for row in rows])
     return text.getvalue()

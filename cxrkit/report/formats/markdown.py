@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from cxrkit.one_line import one_line
 from cxrkit.report.content import (
     Block,
     Bullets,
@@ -18,7 +19,6 @@ from cxrkit.report.content import (
     Tiles,
 )
 from cxrkit.report.formats.numbering import matrix_table
-from cxrkit.report.one_line import one_line
 
 MARKUP = re.compile(r"[\\`*_\[\]<>|~&$@]|(?<=www)\.|:(?=//)|^[#+=-]")
 """What may be markup: emphasis, code, links (also bare ones), HTML, tables, formulas, the beginnings of lists."""

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from shlex import quote
 from typing import Any
 
+from cxrkit.one_line import one_line
 from cxrkit.records import ModelInfo
 from cxrkit.report import wording
 from cxrkit.report.chapters import calibration, data, limits, making, models, operating, performance
@@ -13,7 +14,6 @@ from cxrkit.report.content import Report, Section, Table, TitleBlock
 from cxrkit.report.formats import front_matter
 from cxrkit.report.formats.front_matter import Value
 from cxrkit.report.formats.markdown import escaped, lines
-from cxrkit.report.one_line import one_line
 from cxrkit.report.phrases import headline, set_title, threshold_origin, threshold_value, views
 from cxrkit.report.results import Results, TaskResult
 from cxrkit.report.tables import explained

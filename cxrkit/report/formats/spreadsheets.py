@@ -10,8 +10,12 @@ from cxrkit.report.content import FEW_MARK, Cell, Column, Matrix, Report, Table
 from cxrkit.report.formats.numbering import NumberedTable, matrix_table, tables_of
 
 INDEX = "index.csv"
-FORMULAS = tuple("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}")
+FORMULAS = "=+@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}-"
 """What a text must not begin with: a spreadsheet would take it for a formula and carry it out."""
+
+_BEGINS = rf"(^(?={{0}}[\t\r\n])|(?:^|[;\t\r\n]\"*)(?={{0}}[{FORMULAS}]))"
+_CARRIED_OUT, _MADE_TEXT = re.compile(_BEGINS.format("")), re.compile(_BEGINS.format("'") + "'")
+"""Where one may begin: also behind what a spreadsheet of another language takes for the end of a cell."""
 
 MARKS = {"▲": "better", "▼": "worse", "✗": "wrong", FEW_MARK: "few patients"}
 PARTS = ("value", "unit", "low", "high", "difference", "difference low", "difference high", "mark", "note")
@@ -117,8 +121,14 @@ def _number(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Set an apostrophe before a text that a spreadsheet would carry out."""
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    """Set an apostrophe before what a spreadsheet would carry out of a text."""
+    return _CARRIED_OUT.sub(r"\1'", text)
+
+
+def as_it_was(text: str) -> str:
+    """Take away what :func:`harmless` has set before a text."""
+    bare = _MADE_TEXT.sub(r"\1", text)
+    return bare if harmless(bare) == text else text
 
 
 def _text(rows: Iterable[Sequence[str]]) -> str:

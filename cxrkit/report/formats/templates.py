@@ -6,11 +6,14 @@ from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
-from cxrkit.errors import nearest
+from cxrkit import bounded
+from cxrkit.errors import InputError, nearest
 from cxrkit.report.formats import html
 
 KINDS = (".j2", ".css", ".js", ".html")
 """Ends of the names that are looked at; what else lies in the folder, such as a README, is left alone."""
+
+MOST_BYTES = bounded.MEGABYTE  # of a template
 
 Reference = tuple[str, int]
 """The name of a template that another one is built of, and the line where it says so."""
@@ -65,9 +68,11 @@ class _UnreadableError(Exception):
 
 def _parsed(environment: Environment, name: str, path: Path) -> nodes.Template:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded.content(path, MOST_BYTES, "is gone").decode()
         environment.compile(text, name, str(path))  # which also knows filters and tests
         return environment.parse(text, name, str(path))
+    except InputError as error:
+        raise _UnreadableError(str(error)) from error
     except TemplateSyntaxError as error:
         raise _UnreadableError(f"{path}: line {error.lineno}: {error.message}") from error
     except (OSError, UnicodeDecodeError, RecursionError) as error:

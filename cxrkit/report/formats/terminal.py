@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from cxrkit.one_line import one_line
 from cxrkit.report import wording
 from cxrkit.report.chapters import summary
 from cxrkit.report.chapters.differences import differences
 from cxrkit.report.content import Cell, Table
-from cxrkit.report.one_line import in_lines, one_line
+from cxrkit.report.one_line import in_lines
 from cxrkit.report.phrases import set_title
 from cxrkit.report.results import Results
 from cxrkit.report.tables import explained, figures_tables

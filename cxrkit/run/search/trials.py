@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cxrkit.config.schema import TaskTable
-from cxrkit.errors import CxrkitError, InputError, RunError
+from cxrkit.errors import CxrkitError, InputError, RunError, SurroundingsError
 from cxrkit.evaluation.hints import history
 from cxrkit.plans import TrainingPlan
 from cxrkit.records import ModelInfo, SearchInfo, Timing, TrialRecord
@@ -37,7 +37,8 @@ def carry_out(search: Search, display: Display) -> SearchInfo:
 
     Raises:
         InputError: the folder holds another search.
-        RunError: no trial has finished, or the table cannot be written.
+        SurroundingsError: the disk, an image or a process is not as it should be; the trials before stay.
+        RunError: no trial has finished.
     """
     info = begin(search)
     while len(info.trials) < search.trials:
@@ -144,6 +145,8 @@ def _next(search: Search, info: SearchInfo, display: Display) -> TrialRecord:
     started = time.perf_counter()
     try:
         return _train(search, values, number, display)
+    except SurroundingsError:  # no fault of these values: the same command tries them again
+        raise
     except CxrkitError as error:
         seconds = time.perf_counter() - started
         return TrialRecord(number=number, values=values, state="failed", reason=str(error), seconds=seconds)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cxrkit import config
+from cxrkit.errors import SurroundingsError
 from cxrkit.records import SearchInfo
 from cxrkit.run import children
 
@@ -150,20 +151,29 @@ def test_a_search_whose_trials_all_fail_has_status_1_and_keeps_the_table(place, 
     assert not (place.output / "best.toml").exists()
 
 
-def test_a_search_that_was_interrupted_goes_on_and_ends_with_the_same_table(searched, tmp_path, monkeypatch, here):
+@pytest.mark.parametrize(
+    ("fault", "status", "told"),
+    [
+        (KeyboardInterrupt(), 130, "same command goes on"),
+        (SurroundingsError("a.png: is not as it was (missing file)"), 1, "Error: a.png: is not as it was"),
+    ],
+)
+def test_a_search_that_was_interrupted_goes_on_and_ends_with_the_same_table(
+    searched, tmp_path, monkeypatch, here, fault, status, told
+):
     place, _ = searched
     train, calls = children.carry_out, []
 
     def interrupted(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 2:
-            raise KeyboardInterrupt
+            raise fault
         train(*arguments, **options)
 
     monkeypatch.setattr(children, "carry_out", interrupted)
     cut = place.search("--method", "grid", "--output", tmp_path / "cut")
-    assert (cut.status, len(place.json(tmp_path / "cut")["trials"])) == (130, 1)
-    assert "same command goes on" in cut.err
+    assert (cut.status, len(place.json(tmp_path / "cut")["trials"])) == (status, 1)
+    assert told in cut.err
     assert place.search("--method", "grid", "--output", tmp_path / "cut").status == 0
     assert len(calls) == 3
     assert without_times(rows(place, tmp_path / "cut")) == without_times(rows(place))
