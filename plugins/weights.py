@@ -1,28 +1,24 @@
 """Pre-trained weights: torchvision's own, or a state dict in a local file."""
 
-import pickle
 import re
 import socket
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 
-import safetensors.torch
 import torch
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_weights
 
+from cxrkit import weight_files
 from cxrkit.errors import InputError
-
-StateDict = Mapping[str, Tensor]
+from cxrkit.weight_files import StateDict
 
 NONE = "none"
 IMAGENET = "imagenet"
@@ -68,65 +64,11 @@ def load(network: nn.Module, architecture: str, weights: str, *heads: str) -> No
     path = Path(weights) if local else _downloaded(architecture, weights)
     of_heads = tuple(f"{head}." for head in heads)
     body = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(of_heads)}
-    state = _of_body(read(path, "get the file again" if local else "delete it to have it fetched again"), of_heads)
+    state = _of_body(
+        weight_files.read(path, "get the file again" if local else "delete it to have it fetched again"), of_heads
+    )
     _check_architecture(body, state, f"{path}: weights of another architecture than {architecture}")
     network.load_state_dict(state, strict=False)
-
-
-def read(path: Path, remedy: str) -> StateDict:
-    """Read a state dict without running anything that is in the file.
-
-    Args:
-        path: .safetensors, or anything else for PyTorch's own format.
-        remedy: what to do about a file that cannot be read.
-
-    Raises:
-        InputError: the file is damaged, or holds something else than tensors by name.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        _refuse_compressed(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols that torch does not know
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(f"{path}: {_why_unread(error)}, give a file of the model's state_dict() alone") from None
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(f"{path}: needs more memory than is free, {remedy}") from None
-    except Exception as error:  # noqa: BLE001 - the readers raise whatever a damaged or forged file leads them to
-        raise InputError(f"{path}: cannot be read ({_first_line(error)}), {remedy}") from None
-    return _checked(content, path)
-
-
-def _refuse_compressed(path: Path) -> None:
-    """Refuse an archive whose files grow when they are read; PyTorch stores them as they are."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
-            raise InputError(f"{path}: is compressed, which PyTorch never does, save the state dict again")
-
-
-def _why_unread(error: pickle.UnpicklingError) -> str:
-    foreign = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f"holds {foreign[1]}, more than tensors" if foreign else "no file of PyTorch's, or damaged"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _checked(content: Any, path: Path) -> StateDict:
-    if isinstance(content, Mapping) and content and all(isinstance(value, Tensor) for value in content.values()):
-        return content
-    what = f"a {type(content).__name__}"
-    if isinstance(content, Mapping):
-        what = f"the keys {', '.join(str(key) for key in list(content)[:5]) or 'of nothing'}"
-    raise InputError(f"{path}: holds no state dict but {what}, give a file of the model's state_dict() alone")
 
 
 def _of_body(state: StateDict, of_heads: tuple[str, ...]) -> dict[str, Tensor]:
@@ -135,22 +77,10 @@ def _of_body(state: StateDict, of_heads: tuple[str, ...]) -> dict[str, Tensor]:
 
 
 def _check_architecture(body: StateDict, state: StateDict, where: str) -> None:
-    differences = list(_differences(body, state))
+    differences = list(weight_files.differences(body, state))
     if differences:
         how_many = "1 tensor differs" if len(differences) == 1 else f"{len(differences)} tensors differ"
         raise InputError(f"{where}: {how_many}, the first is {differences[0]}")
-
-
-def _differences(body: StateDict, state: StateDict) -> Iterator[str]:
-    for name, tensor in body.items():
-        if name not in state:
-            if not name.endswith(".num_batches_tracked"):  # which old files lack, and nothing needs
-                yield f'"{name}", which the file lacks'
-        elif state[name].shape != tensor.shape:
-            yield f'"{name}" of {list(state[name].shape)} in place of {list(tensor.shape)}'
-    for name in state:
-        if name not in body:
-            yield f'"{name}", which the model lacks'
 
 
 def _downloaded(architecture: str, weights: str) -> Path:
@@ -165,7 +95,7 @@ def _downloaded(architecture: str, weights: str) -> Path:
         with _time_limit():
             torch.hub.download_url_to_file(chosen.url, str(path), digest[1] if digest else None, progress=False)
     except (OSError, HTTPException, RuntimeError) as error:
-        why = f"HTTP status {error.code}" if isinstance(error, HTTPError) else _first_line(error)
+        why = f"HTTP status {error.code}" if isinstance(error, HTTPError) else str(error).strip().partition("\n")[0]
         raise InputError(
             f'model "{architecture}": weights: {chosen.url} cannot be downloaded ({why}), '
             f'give a local file with weights = "…", or put it into {path.parent} as {path.name}'

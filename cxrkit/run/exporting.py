@@ -78,10 +78,11 @@ class Ready:
 
     def module(self) -> "nn.Module":
         """Build the network on the CPU, in evaluation mode."""
-        from cxrkit.training import checkpoints, statedicts
+        from cxrkit import weight_files
+        from cxrkit.training import checkpoints
 
         chosen = Chosen(name=self.info.model, options=self.info.model_options)
-        state = statedicts.read(self.model.weights)
+        state = weight_files.read(self.model.weights)
         return checkpoints.loaded(chosen, self.model.weights, state, self.info.class_names, self.registry)
 
 

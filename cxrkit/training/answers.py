@@ -10,6 +10,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from torch import nn
 
+from cxrkit import weight_files
 from cxrkit.api import FloatArray
 from cxrkit.data.images import UnreadableImage, burned_in, read_grey, sha256
 from cxrkit.errors import RunError
@@ -17,7 +18,7 @@ from cxrkit.evaluation.predictions import OK
 from cxrkit.plans import Chosen, DevicePlan
 from cxrkit.records import ModelInfo
 from cxrkit.registry import Registry
-from cxrkit.training import checkpoints, devices, overlays, predict, statedicts
+from cxrkit.training import checkpoints, devices, overlays, predict
 from cxrkit.training.cams import Explained, mapping
 from cxrkit.training.images import Grey, view
 from cxrkit.training.layers import last_feature_map
@@ -76,7 +77,7 @@ def load(infos: Sequence[ModelInfo], weights: Sequence[Path], registry: Registry
     models = []
     for info, path in zip(infos, weights, strict=True):
         chosen = Chosen(name=info.model, options=info.model_options)
-        module = checkpoints.loaded(chosen, path, statedicts.read(path), info.class_names, registry)
+        module = checkpoints.loaded(chosen, path, weight_files.read(path), info.class_names, registry)
         layer = last_feature_map(module, info.preprocessing.image_size)
         models.append(Model(info, module.to(fabric.device), layer, fabric, plan))
     return models

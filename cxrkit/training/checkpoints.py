@@ -8,7 +8,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from cxrkit import discovery, options
+from cxrkit import discovery, options, weight_files
 from cxrkit.api import Predictions
 from cxrkit.data.manifest import Manifest
 from cxrkit.errors import InputError, RunError
@@ -22,7 +22,7 @@ from cxrkit.training.images import preprocessing
 from cxrkit.training.loading import views
 from cxrkit.training.predict import EvaluationSet
 from cxrkit.training.state import save_weights
-from cxrkit.training.statedicts import StateDict
+from cxrkit.weight_files import StateDict
 
 Tell = Callable[[Event], None]
 HEAD_OPTIONS = {"head", "hidden"}  # of a model plugin that offers a head of one or two layers, as resnet18 does
@@ -63,7 +63,7 @@ def examine(chosen: Chosen, weights: Path, class_names: Sequence[str], image_siz
         RunError: the plugin failed.
     """
     component = registry.get(chosen.name, str(weights))
-    state = statedicts.read(weights)
+    state = weight_files.read(weights)
     complete = _completed(chosen, weights, state, registry)
     outline = models.outline(complete, len(class_names), registry, str(weights))
     _check(outline, weights, state, class_names, complete)  # before what the options ask for is taken of memory
@@ -173,7 +173,7 @@ def predict_checkpoint(plan: CheckpointPlan, tell: Tell) -> None:
     fabric = devices.launch(plan.devices)
     registry = discovery.load("cxrkit.train").models
     weights = Path(plan.weights)
-    module = loaded(plan.model, weights, statedicts.read(weights), plan.class_names, registry)
+    module = loaded(plan.model, weights, weight_files.read(weights), plan.class_names, registry)
     task = RunDirectory(Path(plan.run_directory)).task(plan.task)
     save_weights(task.seed(plan.seed).model, module)
     module = module.to(fabric.device)

@@ -111,10 +111,16 @@ def test_a_tensor_of_another_shape_is_told_with_both_shapes(tmp_path, state):
         small(tmp_path / "wide.pth")
 
 
-def test_a_training_checkpoint_is_told_by_its_keys(tmp_path, state):
+def test_the_weights_in_a_training_checkpoint_are_taken(tmp_path, state):
     torch.save({"model": state, "epoch": 3}, tmp_path / "checkpoint.pth")
 
-    with pytest.raises(InputError, match=r"holds no state dict but the keys model, epoch, give a file of"):
+    assert torch.equal(small(tmp_path / "checkpoint.pth").features[0].weight, state["features.0.weight"])
+
+
+def test_a_checkpoint_of_another_form_is_told_by_its_keys(tmp_path, state):
+    torch.save({"network": state, "epoch": 3}, tmp_path / "checkpoint.pth")
+
+    with pytest.raises(InputError, match=r"holds no state dict but the keys network, epoch, give a file of"):
         small(tmp_path / "checkpoint.pth")
 
 

@@ -300,9 +300,9 @@ def _looked_at(path: Path) -> None:
 
 
 def _weights_of(path: Path) -> object:
-    from cxrkit.training import statedicts
+    from cxrkit import weight_files
 
-    return statedicts.read(path)
+    return weight_files.read(path)
 
 
 def outcomes(inputs: int, seed: int, folder: Path, *, weights: bool) -> Iterator[Told]:

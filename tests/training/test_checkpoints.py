@@ -13,6 +13,7 @@ import torch
 from cxrkit_plugins import models as built_in
 from torch import nn
 
+from cxrkit import weight_files
 from cxrkit.discovery import load
 from cxrkit.errors import InputError
 from cxrkit.plans import Chosen
@@ -81,7 +82,7 @@ LAYOUTS = {
 def test_a_state_dict_is_found_in_each_layout_that_people_save(registry, tmp_path, layout):
     examined = examine(registry, saved(tmp_path / "model.pth", LAYOUTS[layout](state())))
     module = checkpoints.loaded(
-        examined.model, tmp_path / "model.pth", statedicts.read(tmp_path / "model.pth"), CLASSES, registry
+        examined.model, tmp_path / "model.pth", weight_files.read(tmp_path / "model.pth"), CLASSES, registry
     )
     assert examined.model.options == {"head": "linear", "hidden": 4, "weights": "none"}
     assert not module.training
@@ -109,7 +110,7 @@ def test_a_head_of_two_layers_is_recognised_with_its_width_and_a_dropout_between
     path = saved(tmp_path / "model.pth", {f"module.{name}": tensor for name, tensor in theirs.items()})
     examined = examine(registry, path)
     assert examined.model.options == {"head": "two-layer", "hidden": 7, "weights": "none"}
-    module = checkpoints.loaded(examined.model, path, statedicts.read(path), CLASSES, registry)
+    module = checkpoints.loaded(examined.model, path, weight_files.read(path), CLASSES, registry)
     image = torch.rand(1, 3, 32, 32)
     original = small(2, head="two-layer", hidden=7, weights="none").eval()
     original.load_state_dict(ours)
@@ -252,17 +253,17 @@ def test_no_pickle_is_carried_out(tmp_path, zipped):
         _use_new_zipfile_serialization=zipped,
     )
     with pytest.raises(InputError, match="more than tensors"):
-        statedicts.read(tmp_path / "m.pth")
+        weight_files.read(tmp_path / "m.pth")
     (tmp_path / "p.pth").write_bytes(pickle.dumps(Malicious(tmp_path / "done")))
     with pytest.raises(InputError):
-        statedicts.read(tmp_path / "p.pth")
+        weight_files.read(tmp_path / "p.pth")
     assert not (tmp_path / "done").exists()
 
 
 def test_a_foreign_pickle_is_told_without_a_warning(tmp_path, recwarn):
     (tmp_path / "a.pth").write_bytes(b"\x80\x07" + pickle.dumps(1)[2:])
     with pytest.raises(InputError, match=r"a\.pth: "):
-        statedicts.read(tmp_path / "a.pth")
+        weight_files.read(tmp_path / "a.pth")
     assert not recwarn.list
 
 
@@ -272,7 +273,7 @@ def test_a_compressed_file_is_not_inflated(tmp_path):
         for name in stored.namelist():
             packed.writestr(name, stored.read(name), zipfile.ZIP_DEFLATED)
     with pytest.raises(InputError, match="is compressed, which PyTorch never does"):
-        statedicts.read(tmp_path / "b.pth")
+        weight_files.read(tmp_path / "b.pth")
 
 
 def test_a_size_that_the_file_does_not_hold_is_refused_before_memory_is_taken(tmp_path):
@@ -282,7 +283,7 @@ def test_a_size_that_the_file_does_not_hold_is_refused_before_memory_is_taken(tm
     assert content.count(b"KM") > 1
     path.write_bytes(content.replace(b"KM", b"\x8a\x06" + (10**10).to_bytes(6, "little")))
     with pytest.raises(InputError, match=r"claims a size of 10,000,000,000, which is more than the file holds"):
-        statedicts.read(path)
+        weight_files.read(path)
 
 
 def test_memory_that_a_file_asks_for_in_vain_is_told(tmp_path, monkeypatch):
@@ -292,7 +293,7 @@ def test_memory_that_a_file_asks_for_in_vain_is_told(tmp_path, monkeypatch):
     torch.save({"a": torch.zeros(2)}, tmp_path / "a.pth")
     monkeypatch.setattr(torch, "load", full)
     with pytest.raises(InputError, match="needs more memory than is free"):
-        statedicts.read(tmp_path / "a.pth")
+        weight_files.read(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("options", [{"head": "two-layer", "hidden": 10**10}, {"head": "two-layer", "hidden": 10**6}])
@@ -319,7 +320,7 @@ def test_a_network_larger_than_its_weights_is_never_built(tmp_path, options, mon
 def test_tensors_that_are_no_weights_are_refused(tmp_path, tensor, what):
     torch.save({"a": torch.zeros(2), "b": tensor}, tmp_path / "a.pth")
     with pytest.raises(InputError, match=rf'"b" .*{what}'):
-        statedicts.read(tmp_path / "a.pth")
+        weight_files.read(tmp_path / "a.pth")
 
 
 def test_nested_tensors_are_no_weights(tmp_path):
@@ -327,7 +328,7 @@ def test_nested_tensors_are_no_weights(tmp_path):
         warnings.simplefilter("ignore")
         torch.save({"a": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])}, tmp_path / "a.pth")
     with pytest.raises(InputError, match="nested"):
-        statedicts.read(tmp_path / "a.pth")
+        weight_files.read(tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "old.pth"])
@@ -337,20 +338,20 @@ def test_a_description_of_millions_of_tensors_is_refused_before_it_is_read(tmp_p
         safetensors.torch.save_file(tensors, path)
     else:
         torch.save(tensors, path, _use_new_zipfile_serialization=name == "a.pth")
-    assert len(statedicts.read(path)) == 200
-    monkeypatch.setattr(statedicts, "LONGEST_DESCRIPTION", 5_000)
+    assert len(weight_files.read(path)) == 200
+    monkeypatch.setattr(weight_files, "LONGEST_DESCRIPTION", 5_000)
     with pytest.raises(InputError, match="describes its tensors in"):
-        statedicts.read(path)
+        weight_files.read(path)
 
 
 def test_a_list_of_millions_of_files_in_an_archive_is_not_read(tmp_path, monkeypatch):
     path, entry = tmp_path / "a.pth", b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
-    entries = entry * (statedicts.LONGEST_LIST // len(entry) + 1)
+    entries = entry * (weight_files.LONGEST_LIST // len(entry) + 1)
     end = b"PK\5\6" + bytes(8) + struct.pack("<LLH", len(entries), 0, 0)
     path.write_bytes(entries + end)
     monkeypatch.setattr(torch, "load", pytest.fail)
     with pytest.raises(InputError, match="no file of PyTorch's, or damaged"):
-        statedicts.read(path)
+        weight_files.read(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
@@ -358,11 +359,11 @@ def test_a_list_of_millions_of_files_in_an_archive_is_not_read(tmp_path, monkeyp
 def test_nobody_waits_for_a_pipe(tmp_path, name):
     os.mkfifo(tmp_path / name)
     with pytest.raises(InputError, match=r"cannot be read \(is no regular file\)"):
-        statedicts.read(tmp_path / name)
+        weight_files.read(tmp_path / name)
 
 
 def test_what_a_file_calls_its_tensors_is_told_in_short(tmp_path):
     torch.save({"x" * 100_000: 1}, tmp_path / "a.pth")
     with pytest.raises(InputError) as caught:
-        statedicts.read(tmp_path / "a.pth")
+        weight_files.read(tmp_path / "a.pth")
     assert len(str(caught.value)) < 400 + len(str(tmp_path))
