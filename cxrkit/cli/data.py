@@ -1,12 +1,13 @@
 """``cxrkit data``: fetch, check, split and generate image folders."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxrkit.cli.bars import counting
 from cxrkit.cli.groups import NearestGroup
 from cxrkit.cli.writing import say, taking, wait_option
 
@@ -96,7 +97,7 @@ def check(source: Path, groups: str | None, dataset: str | None, as_json: bool) 
     from cxrkit.data.terminal import show
 
     table = _table(source, groups, dataset)
-    with _progress("Reading", quiet=as_json) as progress:
+    with counting("Reading", quiet=as_json) as progress:
         found = audit(table, Path(), discovery.load("cxrkit").datasets, progress)
     if as_json:
         click.echo(found.model_dump_json(indent=1, by_alias=True))
@@ -144,7 +145,7 @@ def preview(
         raise InputError(f"{given[0]}: is for a folder or CSV file, {source} says it in its [data]")
     if sets and not is_configuration:
         raise InputError(f"--set: is for a TASKS.toml, got {source}")
-    with _progress("Reading") as progress:
+    with counting("Reading") as progress:
         looked = (
             data_preview.of_tasks(source, sets, progress)
             if is_configuration
@@ -196,7 +197,7 @@ def split(
     from cxrkit.data.copying import split as split_to
 
     table, datasets = _table(source, groups, dataset), discovery.load("cxrkit").datasets
-    with _progress("Reading") as progress:
+    with counting("Reading") as progress:
         manifest = split_to(
             table, Path(), datasets, destination, test=test, validation=validation, seed=seed, progress=progress
         )
@@ -223,7 +224,7 @@ def phantom(directory: Path, images: int, size: int, seed: int) -> None:
     """
     from cxrkit.data.phantom import write
 
-    with _progress("Generating") as progress:
+    with counting("Generating") as progress:
         write(directory, images=images, size=size, seed=seed, progress=progress)
     click.echo(directory)
 
@@ -247,17 +248,6 @@ def _table(source: Path, groups: str | None, dataset: str | None) -> "DataTable"
 
 
 @contextmanager
-def _progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-@contextmanager
 def _watch() -> "Iterator[Watch]":
     """Show one bar for each thing that is done, of bytes; sentences stand above it, or alone where is no terminal."""
     from rich.console import Console
@@ -267,9 +257,14 @@ def _watch() -> "Iterator[Watch]":
 
     console = Console(stderr=True, highlight=False)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(
-        *columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+
+    def above(sentence: str) -> None:
+        console.print(sentence, markup=False, soft_wrap=True)
+
+    if not console.is_terminal:
+        yield Watch(lambda _what, _done, _total: None, above)
+        return
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int | None) -> None:
@@ -277,4 +272,4 @@ def _watch() -> "Iterator[Watch]":
                 tasks[what] = bar.add_task(what, total=None)
             bar.update(tasks[what], completed=done, total=total)
 
-        yield Watch(show, lambda sentence: console.print(sentence, markup=False, soft_wrap=True))
+        yield Watch(show, above)

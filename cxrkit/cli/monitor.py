@@ -1,12 +1,11 @@
 """``cxrkit monitor``: a model in use, period by period against a reference."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cxrkit.cli.bars import counting
 from cxrkit.cli.report import mapping
 from cxrkit.cli.writing import taking
 
@@ -83,7 +82,7 @@ def command(*, output: Path | None, formats: "tuple[Format, ...]", quiet: bool, 
     with taking() as take:
         if output is not None and not output.is_file():
             take(output)
-        with _progress(quiet=quiet or as_json) as progress:
+        with counting("Measuring", quiet=quiet or as_json) as progress:
             watched = request.prepare(asked, progress)
         found = watching.monitored(watched, asked.limits)
         page = writing.write(output, found, watched.before, formats or writing.USUAL) if output is not None else None
@@ -136,14 +135,3 @@ def _tell(found: "Monitoring", page: Path | None, *, quiet: bool) -> None:
         click.echo(f"Note: {one_line(note)}", err=True)
     if page is not None:
         click.echo(page)
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> "Iterator[Callable[[int, int], None]]":
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("Measuring", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
