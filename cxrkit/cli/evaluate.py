@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cxrkit.cli.model_options import of_saved_models
+from cxrkit.cli.model_options import device_option, of_saved_models
 from cxrkit.cli.pseudonym_options import of_pseudonyms
 from cxrkit.cli.writing import taking
 from cxrkit.formats import FORMATS, USUAL, Format
@@ -53,13 +53,7 @@ from cxrkit.formats import FORMATS, USUAL, Format
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="For predictive values beside the data's own.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
-    default="auto",
-    show_default=True,
-    help="Where it is computed.",
-)
+@device_option
 @click.option(
     "--format", "formats", multiple=True, type=click.Choice(FORMATS), help=f"Repeatable; {', '.join(USUAL)} by default."
 )

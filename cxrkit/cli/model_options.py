@@ -1,4 +1,4 @@
-"""Options that tell of a saved model what its ``model.json`` says otherwise, for the commands that take such models."""
+"""Options of commands that compute with a network: where, and what a saved model's ``model.json`` does not say."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +26,16 @@ _OPTIONS = (
         "--image-size", type=click.IntRange(16, 4096), help="Without a model.json: pixels of its input; 224 by default."
     ),
 )
+
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where it is computed.",
+)
+"""Of every command that computes with a network and has no ``tasks.toml`` to say where."""
 
 
 def of_saved_models(command: Command) -> Command:

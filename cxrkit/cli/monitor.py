@@ -80,7 +80,7 @@ def command(*, output: Path | None, formats: "tuple[Format, ...]", quiet: bool, 
 
     asked = _request(**options)
     with taking() as take:
-        if output is not None and not output.is_file():
+        if output is not None:
             take(output)
         with counting("Measuring", quiet=quiet or as_json) as progress:
             watched = request.prepare(asked, progress)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from cxrkit.cli.model_options import of_saved_models
+from cxrkit.cli.model_options import device_option, of_saved_models
 from cxrkit.cli.writing import taking
 
 if TYPE_CHECKING:
@@ -46,13 +46,7 @@ FEW = 20  # images, which are told one by one
 )
 @click.option("--no-cam", is_flag=True, help="No overlays.")
 @of_saved_models
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
-    default="auto",
-    show_default=True,
-    help="Where it is computed.",
-)
+@device_option
 @click.option("--quiet", is_flag=True, help="No progress; warnings and the table's path alone.")
 @click.option("--json", "as_json", is_flag=True, help="What predictions.json says on standard output.")
 def command(  # noqa: PLR0913 - one parameter for each option

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cxrkit.cli.model_options import device_option
 from cxrkit.cli.writing import taking, wait_option
 
 SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
@@ -38,13 +39,7 @@ SCHEDULERS = ("none", "cosine", "step", "plateau", "one-cycle")
     type=click.FloatRange(0, min_open=True),
     help="Learning rate; 0.001 from scratch and 0.0001 pretrained by default.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda", "mps")),
-    default="auto",
-    show_default=True,
-    help="Where it is computed.",
-)
+@device_option
 @click.option(
     "--output",
     metavar="DIR",
