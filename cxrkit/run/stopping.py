@@ -1,6 +1,8 @@
-"""What Ctrl-C does, and SIGTERM, which a cluster sends before it takes a machine back."""
+"""What Ctrl-C does, SIGTERM, which a cluster sends before it takes a machine back, and SIGHUP, as a terminal closes."""
 
+import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,16 +10,17 @@ from threading import Event
 from types import FrameType
 
 _SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
-)  # SIGBREAK is Windows' own
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)  # SIGBREAK is Windows' own, which has no SIGHUP
+_HANG_UP = getattr(signal, "SIGHUP", None)
 
 
 @contextmanager
 def stopping() -> Iterator[Event]:
-    """Give an event that the first Ctrl-C or SIGTERM sets; the second does what it always does."""
+    """Give an event that the first Ctrl-C, SIGTERM or SIGHUP sets; the second does what it always does."""
     stop = Event()
 
-    def hear(_number: int, _frame: FrameType | None) -> None:
+    def hear() -> None:
         stop.set()
         put_back()
 
@@ -27,9 +30,9 @@ def stopping() -> Iterator[Event]:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that whatever is being done is left in order."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that whatever is being done is left in order."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     with _handling(interrupt):
@@ -44,20 +47,39 @@ def be_deaf() -> None:
 
 
 @contextmanager
-def _handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[Callable[[], None]]:
+def _handling(handler: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Hand the signals to a handler, but those that are ignored (a shell's background job's); give what undoes it."""
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other may
         before = {number: signal.getsignal(number) for number in _SIGNALS}
     heard = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
 
+    def hear(number: int, _frame: FrameType | None) -> None:
+        if number == _HANG_UP:
+            _do_without_terminal(number)
+        handler()
+
     def put_back() -> None:
         for number, old in heard.items():
-            signal.signal(number, old)
+            if number != _HANG_UP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, old)
 
     for number in heard:
-        signal.signal(number, handler)
+        signal.signal(number, hear)
     try:
         yield put_back
     finally:
         put_back()
+
+
+def _do_without_terminal(hang_up: int) -> None:
+    """Hear no second SIGHUP, as the shell sends one beside the kernel's, and print to nowhere if the terminal is gone.
+
+    Whatever is printed to a terminal that is gone fails. It is no terminal any more, but still a character device.
+    """
+    signal.signal(hang_up, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+            os.dup2(nowhere, descriptor)
+    os.close(nowhere)

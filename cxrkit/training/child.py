@@ -7,8 +7,8 @@ input does: when the process that started it is gone. Its standard output carrie
 (:data:`cxrkit.plans.Event`); everything else goes to standard error. Exit status: 0 done, 1 the work failed, 2 the
 input was wrong, 130 it was asked to stop.
 
-A training that is told :data:`cxrkit.plans.STOP` on standard input, or gets SIGTERM or SIGINT, finishes its step, saves
-its state and ends; at the second signal it ends at once.
+A training that is told :data:`cxrkit.plans.STOP` on standard input, or gets SIGTERM, SIGINT or SIGHUP, finishes its
+step, saves its state and ends; at the second signal it ends at once.
 """
 
 import json
@@ -89,6 +89,8 @@ def _heed_signals(stop: threading.Event) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, hear)
+    if os.name != "nt" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has it ignored
+        signal.signal(signal.SIGHUP, hear)
 
 
 def _leave() -> None:

@@ -144,7 +144,9 @@ def _heed_parent_alone(_worker: int) -> None:
 
     The training process ends this one by SIGTERM too; who has sent it is told on Linux alone.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_when_parent_says, args=(os.getppid(),), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Ctrl-C once, twice, and SIGTERM, while a child is at work; the real child is killed by tests/faults."""
+"""Ctrl-C once, twice, SIGTERM and SIGHUP, while a child is at work; the real child is killed by tests/faults."""
 
 import os
 import signal
@@ -14,6 +14,8 @@ from cxrkit.run import children
 from cxrkit.run.stopping import stopping, terminable
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes get no signals there")
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+PHANTOM = [sys.executable, "-m", "cxrkit", "data", "phantom", "set", "--images", "5000", "--size", "512"]
 
 CHILD = """
 import os, sys, time
@@ -26,6 +28,14 @@ assert os.read(0, 100) == b"stop\\n"
 tell("stopped", message="Stopped in epoch 2 after step 3")
 sys.exit(130)
 """
+
+
+@pytest.fixture(autouse=True)
+def _attached():
+    """Give back what SIGHUP did, which is ignored once it was heard."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ def send(number, kind=Stage):
     return lambda event: signal.raise_signal(number) if isinstance(event, kind) else None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_training_is_asked_to_save_first(carry_out, number):
     before = signal.getsignal(number)
     message, heard = carry_out("training", "obedient", send(number))
@@ -68,7 +78,7 @@ def test_a_training_is_asked_to_save_first(carry_out, number):
     assert [event.message for event in heard if isinstance(event, Notice)] == [
         "stopping as soon as the step under way is done and saved; Ctrl-C again stops at once"
     ]
-    assert signal.getsignal(number) == before
+    assert signal.getsignal(number) == (signal.SIG_IGN if number == signal.SIGHUP else before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -78,6 +88,18 @@ def test_the_second_time_it_is_stopped_at_once(carry_out, number):
 
     message, _ = carry_out("training", "deaf", twice)
     assert message == ""
+
+
+def test_that_the_terminal_is_gone_is_heard_once(carry_out):
+    """The shell tells it its jobs, and the kernel the group in the foreground: that is no second wish to stop."""
+
+    def twice(event):
+        if isinstance(event, Stage):
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
+
+    message, _ = carry_out("training", "obedient", twice)
+    assert message == "Stopped in epoch 2 after step 3"
 
 
 @pytest.mark.parametrize("stage", ["loading", "predicting test"])
@@ -123,16 +145,31 @@ def test_outside_the_main_thread_nothing_is_handled():
     assert seen == [False, before]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_without_a_stage_of_its_own_leaves_nothing_half_made(tmp_path, number):
-    """SIGTERM too, whose default would end it where it stands."""
-    command = [sys.executable, "-m", "cxrkit", "data", "phantom", "set", "--images", "5000", "--size", "512"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.rglob("*.jpeg")) and process.poll() is None:
+def begun(folder, command=PHANTOM, **options):
+    """Start to write a phantom, and wait until there are images."""
+    process = subprocess.Popen(command, cwd=folder, **options)
+    while not list(folder.rglob("*.jpeg")) and process.poll() is None:
         time.sleep(0.02)
+    return process
 
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_without_a_stage_of_its_own_leaves_nothing_half_made(tmp_path, number):
+    """SIGTERM and SIGHUP too, whose default would end it where it stands."""
+    process = begun(tmp_path, stderr=subprocess.PIPE, text=True)
     process.send_signal(number)
-
     assert process.communicate(timeout=60)[1].splitlines() == ["Error: interrupted"]
     assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_closes_leaves_nothing_half_made(tmp_path):
+    """Nothing can be printed to it any more, which must not be what the command ends with."""
+    ours, terminal = os.openpty()
+    take = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    files = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    process = begun(tmp_path, [sys.executable, "-c", take, *PHANTOM], start_new_session=True, **files)
+    os.close(terminal)
+    os.close(ours)
+    assert process.wait(60) == 130
     assert list(tmp_path.iterdir()) == []

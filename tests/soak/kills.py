@@ -85,7 +85,8 @@ PHASES = {
     "report": (": checking", 2.0),
 }
 ORDER = ("start", "loading", *5 * ("training",), "predicting", "evaluating", "maps", "report")
-MANNERS = ("power", "parent", "child", "terminate", "everyone", "interrupt", "twice", "writing", "damage")
+MANNERS = ("power", "parent", "child", "terminate", "everyone", "interrupt", "twice", "hang up", "writing",
+           "damage")  # fmt: skip
 TRAINED = {"writing", "damage", "child"}  # manners that are about a training
 STOPPED = 130
 ENOUGH = 600.0  # seconds that any command may take
@@ -380,6 +381,10 @@ def carry_out(kill: Kill, processes: list[int]) -> None:
             send(signal.SIGTERM, parent)
         case "everyone":
             send(signal.SIGTERM, *processes)
+        case "hang up":  # the kernel tells the group in the foreground, and a shell its jobs
+            send(signal.SIGHUP, parent)
+            time.sleep(0.01)
+            send(signal.SIGHUP, parent)
         case "interrupt":
             send(signal.SIGINT, parent)
         case "twice":
@@ -401,7 +406,7 @@ def ended(soak: Soak, kill: Kill, command: Command, processes: list[int]) -> Non
     if kill.phase == "start":  # Python may still be importing, and say so
         return
     told = status == STOPPED and "the same command goes on" in command.text
-    if kill.manner in {"terminate", "interrupt", "everyone", "twice"} and status != 0 and not told:
+    if kill.manner in {"terminate", "interrupt", "everyone", "twice", "hang up"} and status != 0 and not told:
         soak.deviates(f"{kill}: ended with {status}:\n{command.text}")
     if "Traceback" in command.text:
         soak.deviates(f"{kill}: a traceback:\n{command.text}")

@@ -47,7 +47,7 @@ def test_loading_processes_outlive_what_others_send_and_draw_nothing(images):
         expected = list(alone.batches(visits(epoch)))
         assert all(map(torch.equal, helped.batches(visits(epoch)), expected))
         workers = multiprocessing.active_children()
-        for number in ("TERM", "INT", "TERM"):  # by another process, not by the one that they belong to
+        for number in ("TERM", "INT", "HUP", "TERM"):  # by another process, not by the one that they belong to
             subprocess.run(["kill", f"-{number}", *(str(worker.pid) for worker in workers)], check=True)
     assert torch.equal(torch.get_rng_state(), before)
     assert len(workers) == 2
