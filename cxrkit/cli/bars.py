@@ -12,10 +12,11 @@ def counting(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
         what: stands before the bar.
         quiet: show nothing.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
-    console = Console(stderr=True)
+    from cxrkit.run.progress import standard_error
+
+    console = standard_error()
     if quiet or not console.is_terminal:  # a bar that is only disabled leaves an empty line, before rich 15
         yield lambda _done, _total: None
         return

@@ -250,16 +250,16 @@ def _table(source: Path, groups: str | None, dataset: str | None) -> "DataTable"
 @contextmanager
 def _watch() -> "Iterator[Watch]":
     """Show one bar for each thing that is done, of bytes; sentences stand above it, or alone where is no terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from cxrkit.data.watching import Watch
+    from cxrkit.run.progress import standard_error
 
-    console = Console(stderr=True, highlight=False)
+    console = standard_error()
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
 
     def above(sentence: str) -> None:
-        console.print(sentence, markup=False, soft_wrap=True)
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     if not console.is_terminal:
         yield Watch(lambda _what, _done, _total: None, above)

@@ -1,5 +1,6 @@
 """Shows what a run does: live bars on a terminal, plain lines elsewhere."""
 
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rich.progress import (
 
 from cxrkit.one_line import one_line
 from cxrkit.plans import EpochRow, Event, Notice, Stage, Step
+from cxrkit.run.streams import lasting
 
 MAIN_FIGURES = ("train_loss", "val_loss", "val_roc_auc")
 WIDE = 76  # characters, from which on a bar and its note fit beside the name
@@ -54,8 +56,8 @@ class Work(Protocol):
 
 
 def standard_error() -> Console:
-    """Give the console that progress goes to, so that standard output holds results alone."""
-    return Console(stderr=True)
+    """Give the console that progress goes to, so that standard output holds results alone, while anybody is there."""
+    return Console(file=lasting(sys.stderr))
 
 
 def display(console: Console, *, quiet: bool) -> Display:

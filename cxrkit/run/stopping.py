@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+from cxrkit.run.streams import to_nowhere
+
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )  # SIGBREAK is Windows' own, which has no SIGHUP
@@ -78,8 +80,8 @@ def _do_without_terminal(hang_up: int) -> None:
     Whatever is printed to a terminal that is gone fails. It is no terminal any more, but still a character device.
     """
     signal.signal(hang_up, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
-            os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    to_nowhere(*filter(_is_gone, (1, 2)))
+
+
+def _is_gone(descriptor: int) -> bool:
+    return stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor)

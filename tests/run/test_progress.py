@@ -1,10 +1,12 @@
 import io
+import os
+import sys
 
 import pytest
 from rich.console import Console
 
 from cxrkit.plans import EpochRow, Stage, Step
-from cxrkit.run.progress import display, epoch_line
+from cxrkit.run.progress import display, epoch_line, standard_error
 
 ROW = {
     "epoch": 12.0,
@@ -54,3 +56,35 @@ def test_a_long_line_goes_on_indented_in_a_narrow_terminal():
     (first,) = [number for number, line in enumerate(lines) if "epoch 12" in line]
     assert lines[first].endswith("two-seeds, seed 0: epoch 12: train_loss 0.616,")
     assert lines[first + 1] == "    val_loss 0.500, val_roc_auc 1.000"
+
+
+def hung_up():
+    """A terminal that was closed."""
+    ours, terminal = os.openpty()
+    os.close(ours)
+    return terminal
+
+
+def broken_pipe():
+    """A pipe whose reader has ended, as that of ``head`` does."""
+    read, written = os.pipe()
+    os.close(read)
+    return written
+
+
+def full_disk():
+    return os.open("/dev/full", os.O_WRONLY)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="nothing fails in these manners there")  # noqa: PTH110
+@pytest.mark.parametrize("gone", [hung_up, broken_pipe, full_disk])
+def test_work_goes_on_where_nobody_reads_what_it_tells(gone, monkeypatch):
+    with open(gone(), "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", stream)
+        shown = display(standard_error(), quiet=False)
+        shown.warn("a plugin")
+        with shown.work("two-seeds") as work:
+            work.hear(Stage(name="training"))
+            work.hear(EpochRow(row=ROW))
+        shown.say("done")
+        print("what is told otherwise", file=stream, flush=True)
