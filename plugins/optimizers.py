@@ -52,8 +52,11 @@ def trained(model: nn.Module) -> list[nn.Parameter]:
 def prepared(
     name: Optimizer, groups: Groups, learning_rate: float, weight_decay: float, momentum: float, *, fused: bool | None
 ) -> torch.optim.Optimizer:
-    """Prepare an optimiser by name; ``momentum`` is of ``sgd``."""
+    """Prepare an optimiser by name; ``momentum`` is of ``sgd``, which is never fused.
+
+    Fused, torch's takes no group of which some parameters alone have momentum, as when the backbone is trained later.
+    """
     if name == "sgd":
-        return torch.optim.SGD(groups, learning_rate, momentum, weight_decay=weight_decay, fused=fused)
+        return torch.optim.SGD(groups, learning_rate, momentum, weight_decay=weight_decay)
     kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
     return kind(groups, learning_rate, weight_decay=weight_decay, fused=fused)

@@ -290,16 +290,17 @@ def test_the_head_is_trained_alone_first_and_then_everything(make_context):
     assert all(parameter.requires_grad for parameter in context.model.parameters())
 
 
-def test_two_stages_that_were_interrupted_in_either_end_alike(make_context):
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_two_stages_that_were_interrupted_in_either_end_alike(make_context, optimizer):
     whole = make_context(model=three_layers(), epochs=4)
-    fit(whole, head_epochs=2, scheduler="cosine")
+    fit(whole, head_epochs=2, scheduler="cosine", optimizer=optimizer)
     for first in (1, 2, 3):
         broken = make_context(model=three_layers(), epochs=4)
         stop_after(broken, first)
         with pytest.raises(KeyboardInterrupt):
-            fit(broken, head_epochs=2, scheduler="cosine")
+            fit(broken, head_epochs=2, scheduler="cosine", optimizer=optimizer)
         again = make_context(model=three_layers(), epochs=4, directory=broken.directory)
-        fit(again, head_epochs=2, scheduler="cosine")
+        fit(again, head_epochs=2, scheduler="cosine", optimizer=optimizer)
         assert rows(again) == rows(whole)
         assert all(map(torch.equal, again.model.state_dict().values(), whole.model.state_dict().values()))
 
