@@ -15,7 +15,10 @@ from cxrkit.files import digest
 from cxrkit.records import SectionRecord
 
 Kind = TypeVar("Kind", bound=BaseModel)
-FOLDERS = re.compile(r"(?<![\w./\\])(?:file:///?|[A-Za-z]:[\\/]|\\\\|/(?!/))(?:[^\s/\\:\"']+[\\/])+(?=[^\s/\\])")
+_FOLDER = r"[^\s/\\:\"']+(?:(?<!\.\w\w\w)(?<!\.\w\w\w\w)(?: [A-Z0-9][^\s/\\:\"',;]*)+)?[\\/]"
+"""A folder's name, of several words as well, as ``Dr Meyer``; those behind a file's name are the sentence's."""
+
+FOLDERS = re.compile(rf"(?<![\w./\\])(?:file:///?|[A-Za-z]:[\\/]|\\\\|/(?!/))(?:{_FOLDER})+(?=[^\s/\\])")
 """The folders of an absolute path, of any system."""
 
 _EXAMPLE = re.compile(r"(?<=, e\.g\. )[^()]+(?= \()|^[^:]+(?=: )")
@@ -40,18 +43,19 @@ _OWN_COLUMNS = frozenset({"image", "patient", "split", "label", "sha256"})
 def without_folders(text: str) -> str:
     """Leave of each absolute path in a text the file's name: where it lies on this machine is no reader's business."""
     for folder in _own_folders():
-        text = text.replace(folder, "")
+        text = re.sub(rf"{re.escape(folder)}[\\/](?:{_FOLDER})*", "", text)
     return FOLDERS.sub("", text)
 
 
 def _own_folders() -> Iterable[str]:
-    """Give the home folder, whose name may have a space in it, as paths begin with it."""
-    try:
-        home = str(Path.home())
-    except RuntimeError:  # there is none
-        return
-    if len(Path(home).parts) > 1:
-        yield from (f"{home}/", f"{home}\\")
+    """Give the working folder and the home folder, whose names may be of any words."""
+    for place in (Path.cwd, Path.home):
+        try:
+            folder = place()
+        except (RuntimeError, OSError):  # there is none
+            continue
+        if len(folder.parts) > 1:
+            yield str(folder)
 
 
 @dataclass(frozen=True)

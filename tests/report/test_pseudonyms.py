@@ -263,6 +263,30 @@ def test_paths_lose_their_folders():
     assert without_folders(unchanged) == unchanged
 
 
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("/srv/Dr Meyer/secret/x.png is damaged", "x.png is damaged"),
+        ("/srv/X-ray 2017 Kiel/of.unit/x.png", "x.png"),
+        (r"D:\Anna Maria Schmidt\x.png and D:\b\y.png", "x.png and y.png"),
+        (f"{HOME}/Dr Meyer/x.png", "x.png"),
+        (f"{HOME}/x.png and 3 of 1/2", "x.png and 3 of 1/2"),
+        ("/srv/x.png and either/or", "x.png and either/or"),
+        ("/srv/x.png Either/or, /srv/x.jpeg Either/or", "x.png Either/or, x.jpeg Either/or"),
+        ("/site.org/x.png", "x.png"),
+    ],
+)
+def test_paths_lose_folders_of_several_words(told, left):
+    """A person's name, most of all."""
+    assert without_folders(told) == left
+
+
+def test_paths_lose_the_working_folder_of_any_words(tmp_path, monkeypatch):
+    (tmp_path / "of dr meyer").mkdir()
+    monkeypatch.chdir(tmp_path / "of dr meyer")
+    assert without_folders(f"{tmp_path}/of dr meyer/runs/b/x.png") == "x.png"
+
+
 def test_predictions_that_chapters_read_have_pseudonyms(run):
     names = pseudonyms.of_runs([run], wanted=True)
     found = read([run], names).task("scratch").predictions("test")
