@@ -27,7 +27,9 @@ _COLUMNS: dict[ImageStatistic, str] = {
 
 def show(found: DataAudit, console: Console) -> None:
     """Print an audit: what there is, what is left out, what to know, and whether it can be used."""
-    console.print(f"[bold]{escape(found.source)}[/bold]: {found.found} files found, {found.usable} usable images")
+    console.print(
+        f"[bold]{escape(found.source)}[/bold]: {found.found} files found, {found.usable} usable images", soft_wrap=True
+    )
     if found.usable:
         console.print(_counts(found))
     if found.excluded:
