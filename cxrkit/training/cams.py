@@ -73,6 +73,9 @@ def _layer(model: nn.Module, name: str | None, image_size: int) -> str | None:
 def mapping(method: str, explained: Explained, devices: DevicePlan) -> Iterator[Mapping]:
     """Prepare one extractor for many images, in fp32; the model goes to the device and its gradients are switched off.
 
+    A single image is passed twice: by several threads, torch's gradients of one image at layers of a single place have
+    other last bits each time.
+
     Raises:
         RunError: the method does not fit the model; also when it is used.
     """
@@ -85,8 +88,9 @@ def mapping(method: str, explained: Explained, devices: DevicePlan) -> Iterator[
 
         def maps(seen: Grey) -> Map:
             parts = [seen[start : start + BATCH_SIZE] for start in range(0, len(seen), BATCH_SIZE)]
+            parts = [part if len(part) > 1 else np.repeat(part, 2, axis=0) for part in parts]
             batches = (normalised(torch.from_numpy(part).to(device)) for part in parts)
-            return np.concatenate([_maps(extractor, model, batch, positive) for batch in batches])
+            return np.concatenate([_maps(extractor, model, batch, positive) for batch in batches])[: len(seen)]
 
         yield maps
 
