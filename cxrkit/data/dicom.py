@@ -7,11 +7,14 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from cxrkit.data import headers
+from cxrkit.data.measured import Measured, TooMuchError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -23,8 +26,13 @@ MOST_BITS = 16
 TWELVE_BITS = 4095
 LONGEST_RUN, SKIPPED = 64, 128  # of run lengths: bytes that a byte can stand for, and the code that stands for none
 SURELY_SMALL = 1 << 30  # bytes
+MOST_PIXEL_BYTES = 3 * MOST_BITS // 8  # of one pixel
 DECODERS = "pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 SPACINGS = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+LONGEST_ELEMENT = 1 << 20  # bytes, but for the pixels; a table of 16 bits has an eighth
+HEADER = 8  # bytes that pydicom reads of every element
+PIXELS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # their tag, in either byte order
+FRAGMENT, MOST_FRAGMENTS = b"\xfe\xff\x00\xe0", 50_000  # the tag of each, of one image
 TAGS = [
     *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "PhotometricInterpretation", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
@@ -39,14 +47,26 @@ class UnusableDicomError(Exception):
     """A DICOM file that is no radiograph to be read; its text is the reason."""
 
 
-class _Measured(BytesIO):
-    """A file in memory: what an element claims to be long of takes no more of it than is there."""
+class _Elements(Measured):
+    """DICOM of which no element but the pixels is long, however long it claims to be: pydicom keeps each as it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, most=None)
+        self._in_pixels = False
 
     def read(self, size: int | None = -1) -> bytes:
         """Read so many bytes; all the rest at once is what pydicom asks for to inflate it, which has no bound."""
         if size is None or size < 0:
             raise UnusableDicomError("DICOM that is deflated as a whole")
-        return super().read(size)
+        if size > LONGEST_ELEMENT and not self._in_pixels:
+            raise UnusableDicomError("DICOM with an element longer than an image needs")
+        try:
+            found = super().read(size)
+        except TooMuchError:
+            raise UnusableDicomError("DICOM of more elements than an image needs") from None
+        if size == HEADER:
+            self._in_pixels = found[:4] in PIXELS
+        return found
 
 
 def is_dicom(file: BinaryIO) -> bool:
@@ -82,7 +102,7 @@ def opened(file: BinaryIO, check_size: Callable[[tuple[int, int]], None]) -> Ima
 
 def burned_in(file: BinaryIO) -> bool:
     """Tell whether a DICOM file, at its beginning, says that its pixels hold text (BurnedInAnnotation)."""
-    found = _library().dcmread(_Measured(file.read()), specific_tags=["BurnedInAnnotation"], stop_before_pixels=True)
+    found = _library().dcmread(_Elements(file), specific_tags=["BurnedInAnnotation"], stop_before_pixels=True)
     return str(found.get("BurnedInAnnotation", "")).strip().upper() == "YES"
 
 
@@ -96,7 +116,7 @@ def _library() -> Any:
 
 def _tags(file: BinaryIO) -> "Dataset":
     library = _library()
-    tags: Dataset = library.dcmread(_Measured(file.read()), specific_tags=TAGS)
+    tags: Dataset = library.dcmread(_Elements(file), specific_tags=TAGS)
     if "PixelData" not in tags:
         raise UnusableDicomError("DICOM without an image")
     if int(tags.get("NumberOfFrames") or 1) > 1:
@@ -105,6 +125,8 @@ def _tags(file: BinaryIO) -> "Dataset":
         raise UnusableDicomError("DICOM in colours of a kind that is not read")
     if tags.BitsAllocated > MOST_BITS:
         raise UnusableDicomError(f"DICOM of more than {MOST_BITS} bits, of which no white is known")
+    if "HighBit" in tags and "BitsStored" in tags and tags.HighBit != tags.BitsStored - 1:
+        raise UnusableDicomError("DICOM whose stored bits are not the lowest ones")
     return tags
 
 
@@ -129,36 +151,55 @@ def _stored(tags: "Dataset") -> NDArray[Any]:
 
 
 def _check_frame(tags: "Dataset") -> None:
-    """Refuse compressed pixels that grow to another size than the tags say, which decoders notice too late."""
+    """Refuse compressed pixels that grow to another size than the tags say, or take long; decoders notice too late."""
     from pydicom.encaps import get_frame
     from pydicom.uid import RLELossless
 
+    table = int.from_bytes(tags.PixelData[4:8], "little")  # bytes of where frames begin
+    if table > LONGEST_ELEMENT or tags.PixelData.count(FRAGMENT) > MOST_FRAGMENTS:
+        raise TooMuchError
     frame = get_frame(tags.PixelData, 0, number_of_frames=1)
     size = (int(tags.Columns), int(tags.Rows))
     if tags.file_meta.TransferSyntaxUID == RLELossless:
-        wrong = len(frame) * LONGEST_RUN > SURELY_SMALL and _run_lengths(frame) > 2 * MOST_BITS * size[0] * size[1]
+        wrong = _grows_beyond(frame, 2 * MOST_PIXEL_BYTES * size[0] * size[1])
     else:
-        own = size
-        with suppress(Exception):  # a kind of JPEG that Pillow does not know
-            own = Image.open(BytesIO(frame), formats=("JPEG", "JPEG2000")).size
-        wrong = own != size
+        wrong = _own_size(frame, size) != size
     if wrong:
         raise UnusableDicomError("DICOM whose compressed pixels are of another size than it says")
 
 
-def _run_lengths(frame: bytes) -> int:
-    """Count the bytes that a frame of run lengths (DICOM PS3.5, annex G) grows to."""
+def _own_size(frame: bytes, size: tuple[int, int]) -> tuple[int, int]:
+    """Read the size of a JPEG from itself; where it is of a kind that Pillow does not know, ``size`` is believed."""
+    if headers.too_many_scans(BytesIO(frame)):
+        raise TooMuchError
+    try:
+        return Image.open(cast(BinaryIO, Measured(BytesIO(frame))), formats=("JPEG", "JPEG2000")).size
+    except TooMuchError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it stumbles over
+        return size
+
+
+def _grows_beyond(frame: bytes, most: int) -> bool:
+    """Tell whether run lengths (DICOM PS3.5, annex G) stand for more bytes than ``most``, or are more themselves."""
+    if len(frame) > most:
+        return True
+    if len(frame) * LONGEST_RUN <= SURELY_SMALL:
+        return False
     number, *starts = struct.unpack_from("<16L", frame)
     ends = [*starts[1:number], len(frame)]
     total = 0
     for place, end in zip(starts, ends, strict=False):
-        total += _unpacked(frame[place:end])
-    return total
+        total += _unpacked(frame[place:end], most - total)
+        if total > most:
+            return True
+    return False
 
 
-def _unpacked(runs: bytes) -> int:
+def _unpacked(runs: bytes, most: int) -> int:
+    """Count the bytes that run lengths stand for, until they are more than ``most``."""
     total = place = 0
-    while place < len(runs):
+    while place < len(runs) and total <= most:
         code = runs[place]
         if code < SKIPPED:  # so many bytes as they are, and one more
             total, place = total + code + 1, place + code + 2

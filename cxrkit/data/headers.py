@@ -4,7 +4,7 @@ import struct
 from contextlib import suppress
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, TiffTags
 
 MOST_SCANS = 200  # of a JPEG; progressive ones have about ten, and each costs a pass over all pixels
 _SCAN = b"\xff\xda"
@@ -36,10 +36,8 @@ def webp_canvas(file: BinaryIO) -> Size | None:
     raise ValueError("no WebP")
 
 
-def too_many_scans(image: Image.Image, file: BinaryIO) -> bool:
+def too_many_scans(file: BinaryIO) -> bool:
     """Tell a JPEG that is made to take long: hardly any bytes, and thousands of passes over its pixels."""
-    if image.format not in {"JPEG", "MPO"}:
-        return False
     place, scans, last = file.tell(), 0, b""
     file.seek(0)
     while piece := file.read(_PIECE):
@@ -68,3 +66,13 @@ def has_several(image: Image.Image) -> bool:
         several = not getattr(image, "tag_v2", {}).get(_REDUCED, 0) & 1
     image.seek(0)
     return several
+
+
+def read_tags(image: Image.Image) -> None:
+    """Have a TIFF of one page read what else it says before its pixels are decoded, which it would do afterwards."""
+    if getattr(image, "is_animated", False):
+        return
+    exif = image.getexif()
+    for group in TiffTags.TAGS_V2_GROUPS:
+        if group in exif:
+            exif.get_ifd(group)

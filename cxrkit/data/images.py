@@ -1,5 +1,6 @@
 """Read image files as grey values, and say of any other file why it is none."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cxrkit import bounded
 from cxrkit.data import dicom, headers, libtiff
+from cxrkit.data.measured import Measured, TooMuchError
 from cxrkit.errors import InputError, SurroundingsError
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".bmp", ".webp"}) | dicom.SUFFIXES
@@ -26,9 +28,13 @@ MOST_PIXELS = 100_000_000  # radiographs have up to about 25 million
 FEWEST_PIXELS = 8  # on a side
 MOST_ELONGATED = 20  # longer side by the shorter one; of a narrow strip a resized copy would be huge
 LARGE = 30_000_000  # pixels; images of more are decoded one at a time
+LARGE_FILE = 50_000_000  # bytes; the same
 MOST_BYTES = 1_000_000_000  # of a file; the largest image without compression has fewer
+MOST_PACKED_BYTES = 200_000_000  # of a file in a format that is always compressed, which may be held in memory twice
+MOST_EXIF = 5_000_000  # bytes; each may take 30 in memory
 THUMBNAIL = 32  # pixels, height and width
-_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106  # tags of EXIF and TIFF
+_ORIENTATION, _PHOTOMETRIC, _SAMPLE_FORMAT = 0x0112, 0x0106, 0x0153  # tags of EXIF and TIFF
+_SIGNED, _MOST_SIGNED = 2, 127  # the sample format, which Pillow does not heed of 8 bits, and what these reach to
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -39,17 +45,22 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SWAPPING = frozenset({5, 6, 7, 8})  # width and height
+_JPEG = ("JPEG", "MPO")
+_ROOMY = (b"II", b"MM", b"BM")  # how TIFF and BMP begin
 _WHITE_12_BIT, _WHITE_16_BIT = 4095, 65535
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else damaged TIFF files speak on stderr
+_BELOW_ZERO = "pixels below zero, of which no black is known"
 _TOO_LARGE = f"more than {MOST_PIXELS // 1_000_000} megapixels"
+_NO_FILE = "pipe, socket or device, no file"
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "missing file"),
-    (bounded.NoRegularFileError, "pipe, socket or device, no file"),
+    (bounded.NoRegularFileError, _NO_FILE),
     (PermissionError, "cannot be opened"),
     (IsADirectoryError, "cannot be opened"),
     (UnidentifiedImageError, "no image by its content"),
     (Image.DecompressionBombError, _TOO_LARGE),
+    (TooMuchError, "made to take long or much memory"),
     (MemoryError, "needs more memory than is free"),
 )
 Check = Callable[[tuple[int, int]], None]
@@ -140,7 +151,7 @@ def read_grey(path: Path, sha256: str = "") -> NDArray[np.uint8]:
         ImageChangedError: with ``sha256``: any of that, or other bytes.
     """
     try:
-        with _reading(path) as file, _checking(path) as check:
+        with _reading(path) as file, _checking(file, path) as check:
             if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise ImageChangedError.of(path, "its SHA-256 is another")
             image = _opened(file, path, check)
@@ -200,7 +211,7 @@ def _reading(path: Path) -> Iterator[BufferedReader]:
     """Open an image file, and turn whatever its content makes the readers stumble over into a reason."""
     try:
         with _without_warnings(), bounded.opened(path) as file:
-            _check_length(file, path)
+            _check_length(file, path, MOST_BYTES)
             yield file
     except (UnreadableImage, ImageChangedError):
         raise
@@ -208,22 +219,32 @@ def _reading(path: Path) -> Iterator[BufferedReader]:
         raise UnreadableImage(path, _reason(error)) from None
 
 
-def _check_length(file: BufferedReader, path: Path) -> None:
-    if file.seek(0, os.SEEK_END) > MOST_BYTES:
-        raise UnreadableImage(path, f"file of more than {MOST_BYTES // bounded.MEGABYTE} MB")
+def _check_length(file: BufferedReader, path: Path, most: int) -> None:
+    if _length(file) > most:
+        raise UnreadableImage(path, f"file of more than {most // bounded.MEGABYTE} MB")
+
+
+def _length(file: BufferedReader) -> int:
+    """Tell how many bytes a file has; it is left at its beginning."""
+    length = file.seek(0, os.SEEK_END)
     file.seek(0)
+    return length
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, dicom.UnusableDicomError):
         return str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENXIO:  # sockets cannot even be opened
+        return _NO_FILE
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "truncated or damaged")
 
 
 @contextmanager
-def _checking(path: Path) -> Iterator[Check]:
-    """Give what refuses an image by its size before it is decoded; a large one then has its turn to itself."""
+def _checking(file: BufferedReader, path: Path) -> Iterator[Check]:
+    """Give what refuses an image by its size before it is decoded; a large one, or file, has its turn to itself."""
     with ExitStack() as turn:
+        if _length(file) > LARGE_FILE:
+            turn.enter_context(_large)
 
         def check(size: tuple[int, int]) -> None:
             if size[0] * size[1] > MOST_PIXELS:
@@ -245,26 +266,43 @@ def _opened(file: BufferedReader, path: Path, check: Check) -> Image.Image:
         raise UnreadableImage(path, "empty file")
     if dicom.is_dicom(file):
         return dicom.opened(file, check)
+    if _beginning(file) not in _ROOMY:
+        _check_length(file, path, MOST_PACKED_BYTES)
     canvas = headers.webp_canvas(file)
     if canvas is not None:  # Pillow takes memory for it when it opens the file
         check(canvas)
-    image = Image.open(file, formats=FORMATS)
+    measured = Measured(file) if canvas is None else Measured(file, most=None)
+    image = Image.open(cast(BinaryIO, measured), formats=FORMATS)
     check(image.size)
     if image.format == "TIFF":
         libtiff.silence()
-    if headers.too_many_scans(image, file) or headers.too_large_tiles(image, MOST_PIXELS):
-        raise UnreadableImage(path, "made to take long or much memory")
+    if headers.too_large_tiles(image, MOST_PIXELS) or (image.format in _JPEG and headers.too_many_scans(file)):
+        raise TooMuchError
     if headers.has_several(image):
         raise UnreadableImage(path, "several pictures in one file, allowed is one")
+    if image.format == "TIFF":
+        headers.read_tags(image)
+    measured.come_to_pixels()
     return image
+
+
+def _beginning(file: BufferedReader) -> bytes:
+    file.seek(0)
+    return file.read(2)
 
 
 def _as_grey(image: Image.Image, path: Path) -> Image.Image:
     if image.mode == "F":
         raise UnreadableImage(path, "floating-point pixels, of which no white is known")
+    if image.mode == "LAB":  # its lightness is no luma
+        raise UnreadableImage(path, "colours of a kind that is not read")
     if image.mode not in _SIXTEEN_BIT:
+        if _is_signed(image) and np.asarray(image).max() > _MOST_SIGNED:
+            raise UnreadableImage(path, _BELOW_ZERO)
         return image.convert("L")
     values = np.asarray(image)
+    if values.min() < 0 and _is_signed(image):
+        raise UnreadableImage(path, _BELOW_ZERO)
     if values.min() < 0 or values.max() > _WHITE_16_BIT:
         raise UnreadableImage(path, "32-bit pixels, of which no white is known")
     white = _WHITE_16_BIT if values.max() > _WHITE_12_BIT else _WHITE_12_BIT
@@ -274,8 +312,14 @@ def _as_grey(image: Image.Image, path: Path) -> Image.Image:
     return Image.fromarray(table[values])
 
 
+def _is_signed(image: Image.Image) -> bool:
+    return _SIGNED in getattr(image, "tag_v2", {}).get(_SAMPLE_FORMAT, ())
+
+
 def _orientation(image: Image.Image) -> int:
     """Tell how an image whose pixels have been decoded is to be turned; a TIFF has been already."""
+    if len(image.info.get("exif") or b"") > MOST_EXIF:
+        raise TooMuchError
     found = image.getexif().get(_ORIENTATION, 1)
     return found if found in _TURNS else 1
 
@@ -285,7 +329,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _probed(file: BufferedReader, path: Path) -> tuple[int, int, Look]:
-    with _checking(path) as check:
+    with _checking(file, path) as check:
         image = _opened(file, path, check)
         size, mode = image.size, image.mode
         small = (THUMBNAIL, THUMBNAIL)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxrkit.data import dicom, images
+from cxrkit.data import dicom, headers, images, measured
 from cxrkit.data.images import UnreadableImage, burned_in, inspect, probe, read_grey
 
 pydicom = pytest.importorskip("pydicom", reason='DICOM needs the extra: pip install "cxrkit[dicom]"')
@@ -265,6 +265,93 @@ def test_compressed_pixels_of_another_size_are_refused_before_they_are_decoded(w
     sound.compress(uid.RLELossless)
     sound.save_as(path)
     assert np.array_equal(shades(path), shades(write()))
+
+
+def test_run_lengths_longer_than_any_for_their_size_are_refused(write):
+    path = write(
+        syntax=uid.RLELossless, raw=encaps.encapsulate([struct.pack("<16L", 1, 64, *[0] * 14) + b"\x80" * 50_000])
+    )
+    assert reason(path) == "DICOM whose compressed pixels are of another size than it says"
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLosslessSV1])
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded(write, syntax):
+    file = BytesIO()
+    Image.fromarray((RAMP // 16).astype(np.uint8)).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    at = content.rindex(b"\xff\xda")
+    many = content[:-2] + content[at:-2] * headers.MOST_SCANS + b"\xff\xd9"
+    path = write((RAMP // 16).astype(np.uint8), bits=8, syntax=syntax, raw=encaps.encapsulate([many]))
+    assert reason(path) == "made to take long or much memory"
+    path = write((RAMP // 16).astype(np.uint8), bits=8, syntax=uid.JPEGBaseline8Bit, raw=encaps.encapsulate([content]))
+    assert np.abs(read_grey(path).astype(int) - RAMP // 16).max() <= 4
+
+
+def element(tag, kind, value):
+    return struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, kind, 0, len(value)) + value
+
+
+def before_pixels(path, more):
+    content = path.read_bytes()
+    at = content.rindex(b"\xe0\x7f\x10\x00")
+    path.write_bytes(content[:at] + more + content[at:])
+    return path
+
+
+def test_endless_elements_are_given_up(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(measured, "MOST_READS", 10_000)
+    zeros = tmp_path / "zeros"
+    zeros.write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 200_000)
+    assert reason(zeros) == "DICOM of more elements than an image needs"
+    many = before_pixels(write(), element(0x00291001, b"UN", b"") * 10_000)
+    assert reason(many) == "DICOM of more elements than an image needs"
+    assert inspect(before_pixels(write(), element(0x00291001, b"UN", b"") * 4_000)).reason is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [(0x00080005, b"UT", b"\\"), (0x00281050, b"UT", b"1\\"), (0x00283000, b"SQ", b"\xfe\xff\x00\xe0\0\0\0\0")],
+)
+def test_only_pixels_are_long(write, tag, kind, value):
+    path = before_pixels(write(), element(tag, kind, value * (3_000_000 // len(value))))
+    assert reason(path) == "DICOM with an element longer than an image needs"
+    assert inspect(before_pixels(write(), element(0x00291001, b"UN", b"\0" * 3_000_000))).reason is None
+    after = write(WindowCenter=2000, WindowWidth=4000)
+    after.write_bytes(after.read_bytes() + element(tag, kind, value * (3_000_000 // len(value))))
+    assert reason(after) == "DICOM with an element longer than an image needs"
+
+
+@pytest.mark.parametrize("undefined", [True, False])
+def test_a_frame_in_endless_pieces_or_with_a_huge_table_of_them_is_refused(write, undefined):
+    file = BytesIO()
+    Image.fromarray((RAMP // 16).astype(np.uint8)).save(file, "JPEG")
+    item, jpeg = b"\xfe\xff\x00\xe0", file.getvalue()
+    frame = item + struct.pack("<I", len(jpeg)) + jpeg
+    table = b"\0" * 3_000_000
+    for raw in (
+        item + b"\0" * 4 + (item + b"\0" * 4) * 110_000 + frame,
+        item + struct.pack("<I", len(table)) + table + frame,
+    ):
+        path = write((RAMP // 16).astype(np.uint8), bits=8, syntax=uid.JPEGBaseline8Bit, raw=raw)
+        if not undefined:
+            content = path.read_bytes()
+            at = content.rindex(b"\xe0\x7f\x10\x00") + 8
+            path.write_bytes(content[:at] + struct.pack("<I", len(raw)) + content[at + 4 :])
+        assert reason(path) in {"made to take long or much memory", "DICOM of more elements than an image needs"}
+
+
+@pytest.mark.parametrize("kind", ["u", "i"])
+def test_twelve_bits_that_are_not_the_lowest_of_sixteen_are_refused(write, kind):
+    path = write(RAMP.astype(f"{kind}2") * 8, HighBit=15)
+    assert reason(path) == "DICOM whose stored bits are not the lowest ones"
+
+
+def test_signed_values_of_twelve_bits_are_read_whatever_lies_above_them(write):
+    signed = RAMP.astype(np.int16) - 2048
+    plain = shades(write(signed))
+    assert (plain.min(), plain.max()) == (0, 255)
+    assert np.array_equal(shades(write(signed & 0xFFF)), plain)
+    assert np.array_equal(shades(write((signed & 0xFFF) | 0x5000)), plain)
 
 
 @pytest.mark.parametrize("tags", [{"RescaleSlope": "1e400"}, {"WindowCenter": "nan", "WindowWidth": "1"}])

@@ -117,10 +117,11 @@ def test_a_large_file_is_refused_by_its_length(tmp_path, monkeypatch):
     assert refused(path) == "file of more than 0 MB"
 
 
-def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+@pytest.mark.parametrize("limit", ["LARGE", "LARGE_FILE"])
+def test_large_images_and_files_are_decoded_one_at_a_time(tmp_path, monkeypatch, limit):
     path = tmp_path / "a.png"
     Image.fromarray(RAMP).save(path)
-    monkeypatch.setattr(images, "LARGE", 100)
+    monkeypatch.setattr(images, limit, 50)
     with images._large:
         other = threading.Thread(target=read_grey, args=[path])
         other.start()
@@ -128,6 +129,13 @@ def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
         assert other.is_alive()
     other.join(10)
     assert not other.is_alive()
+
+
+@pytest.mark.parametrize(("name", "read"), [("a.png", False), ("a.webp", False), ("a.tif", True), ("a.bmp", True)])
+def test_a_large_file_of_a_format_that_is_always_compressed_is_refused_earlier(tmp_path, monkeypatch, name, read):
+    Image.fromarray(RAMP).save(tmp_path / name)
+    monkeypatch.setattr(images, "MOST_PACKED_BYTES", 50)
+    assert inspect(tmp_path / name).reason == (None if read else "file of more than 0 MB")
 
 
 def test_memory_that_runs_out_is_a_reason(tmp_path, monkeypatch):
@@ -139,6 +147,90 @@ def test_memory_that_runs_out_is_a_reason(tmp_path, monkeypatch):
 
     monkeypatch.setattr(images, "_as_grey", full)
     assert refused(path) == "needs more memory than is free"
+
+
+# ── Besides the pixels ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tiff(*tags, kind=1):
+    """The head of an uncompressed TIFF: little-endian, its pixels at 1000, and further tags."""
+    usual = [(256, 3, 1, 64), (257, 3, 1, 32), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1)]
+    usual += [(273, 3, 1, 1000), (277, 3, 1, 1), (278, 3, 1, 32), (279, 3, 1, 2048), (339, 3, 1, kind)]
+    body = b"".join(struct.pack("<HHII", *tag) for tag in sorted([*usual, *tags]))
+    return b"II*\0" + struct.pack("<IH", 8, len(usual) + len(tags)) + body + b"\0" * 4
+
+
+def long_description():
+    return tiff((270, 2, 100_000_000, 4000))
+
+
+def numbers_for_an_orientation():
+    return tiff((0x0112, 3, 30_000_000, 4000))
+
+
+def numbers_in_exif():
+    return tiff((0x8769, 4, 1, 400)).ljust(400, b"\0") + struct.pack("<HHHIII", 1, 0x9003, 3, 30_000_000, 4000, 0)
+
+
+def long_chunk():
+    head = struct.pack(">IIBBBBB", 64, 32, 8, 0, 0, 0, 0)
+    return chunked((b"IHDR", head)) + struct.pack(">I", 100_000_000) + b"abCd"
+
+
+def exif_in_pieces():
+    return b"\xff\xd8" + (b"\xff\xe1\xff\xfeExif\0\0" + b"\0" * 65_526) * 400
+
+
+@pytest.mark.parametrize(
+    "make", [long_description, numbers_for_an_orientation, numbers_in_exif, long_chunk, exif_in_pieces]
+)
+def test_what_is_not_pixels_takes_no_memory_without_bound(tmp_path, make):
+    path = tmp_path / "a.png"
+    path.write_bytes(make())
+    os.truncate(path, 110_000_000)  # sparse
+    tracemalloc.start()
+    with pytest.raises(UnreadableImage, match="made to take long or much memory"):
+        read_grey(path)
+    assert tracemalloc.get_traced_memory()[1] < 90_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.jpg"])
+def test_exif_of_megabytes_is_not_looked_into(tmp_path, name):
+    path = tmp_path / name
+    values = struct.pack("<HHHIII", 1, 0x0112, 3, 3_000_000, 26, 0) + b"\1\2" * 3_000_000
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + values
+    if name == "a.jpg":
+        Image.fromarray(RAMP).save(path)
+        pieces = [exif[6 + at : 65_000 + at] for at in range(0, len(exif), 64_994)]
+        told = b"".join(b"\xff\xe1" + struct.pack(">H", len(piece) + 8) + b"Exif\0\0" + piece for piece in pieces)
+        path.write_bytes(path.read_bytes()[:2] + told + path.read_bytes()[2:])
+    else:
+        Image.fromarray(RAMP).save(path, exif=exif)
+    assert refused(path) == "made to take long or much memory"
+
+
+def test_millions_of_empty_chunks_are_refused_and_pixels_in_thousands_of_pieces_read(tmp_path):
+    path = tmp_path / "a.png"
+    content = png(64, 32, 8, 0, b"".join(b"\0" + row.tobytes() for row in RAMP))
+    at, empty = content.index(b"IDAT") - 4, chunked((b"abCd", b""))[8:]
+    path.write_bytes(content[:at] + empty * 120_000 + content[at:])
+    assert refused(path) == "made to take long or much memory"
+    path.write_bytes(content[:at] + empty * 20_000 + chunked(*[(b"IDAT", b"")] * 20_000)[8:] + content[at:])
+    assert np.array_equal(read_grey(path), RAMP)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [(2, 2, b"6\0\0\0"), (11, 1, struct.pack(">f", np.nan)), (3, 1 << 31, b"\0\0\0\x08"), (3, 0, b"\0\6\0\0"),
+     (7, 4, b"\6\0\0\0"), (5, 1, b"\0\0\0\x08"), (10, 1, b"\0\0\0\x08"), (99, 1, b"\0\6\0\0"), (8, 1, b"\xff\xfa\0\0")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
+def test_an_orientation_that_is_no_number_of_a_turn_turns_nothing(tmp_path, name, kind, count, value):
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHI", 0x0112, kind, count) + value + b"\0" * 60
+    Image.fromarray(RAMP).save(tmp_path / name, exif=exif, quality=100)
+    assert np.abs(read_grey(tmp_path / name).astype(int) - RAMP).max() <= 2
+    assert (inspect(tmp_path / name).width, inspect(tmp_path / name).height) == (64, 32)
 
 
 # ── Several pictures ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,6 +317,21 @@ def test_a_16_bit_tiff_whose_zero_is_white_is_not_shown_as_its_negative(tmp_path
     assert np.array_equal(read_grey(tmp_path / "white.tif"), 255 - RAMP)
 
 
+def test_lightness_is_not_taken_for_luma(tmp_path):
+    Image.merge("LAB", [Image.fromarray(RAMP)] * 3).save(tmp_path / "a.tif")
+    assert refused(tmp_path / "a.tif") == "colours of a kind that is not read"
+
+
+@pytest.mark.parametrize("least", [-100, 0])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_pixels_below_zero_are_not_taken_for_bright_ones(tmp_path, bits, least):
+    values = (RAMP.astype(int) // 2 + least).astype(f"<i{bits // 8}")
+    content = tiff(kind=2).replace(struct.pack("<HHII", 258, 3, 1, 8), struct.pack("<HHII", 258, 3, 1, bits))
+    (tmp_path / "a.tif").write_bytes(content.ljust(1000, b"\0") + values.tobytes())
+    reason = "pixels below zero, of which no black is known" if least < 0 else None
+    assert inspect(tmp_path / "a.tif").reason == reason
+
+
 def test_a_damaged_compressed_tiff_says_nothing_on_stderr(tmp_path, capfd):
     path = tmp_path / "a.tif"
     Image.fromarray(RAMP).save(path, compression="tiff_adobe_deflate")
@@ -251,7 +358,7 @@ def test_pipes_sockets_and_devices_are_not_waited_for(tmp_path):
             server.bind(str(tmp_path / "s.png"))
         except OSError:  # a path longer than a socket's
             return
-        assert inspect(tmp_path / "s.png").reason is not None
+        assert refused(tmp_path / "s.png") == "pipe, socket or device, no file"
 
 
 def tree(root):
