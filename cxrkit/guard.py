@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from cxrkit.errors import CxrkitError, RunError, StopTraining
+from cxrkit.one_line import encodable
 from cxrkit.unchanged import divert_threads, unchanged
 
 LOAD_SECONDS = 120.0
@@ -21,6 +22,9 @@ LOAD_SECONDS = 120.0
 
 CALL_SECONDS = 600.0
 """In which any other call must be done; ``[run] plugin_minutes`` sets another limit."""
+
+TELLING_SECONDS = 10.0
+"""In which what was raised must have said what it is."""
 
 TOLD_IN_FULL = 400
 """Characters of what an exception says."""
@@ -95,8 +99,7 @@ def call(
             answer: Answer = worker.do(who, lambda: function(*arguments, **named), seconds or _watch.seconds)
             return answer
     finally:
-        if not worker.usable and not worker.is_current:  # it goes on by itself
-            divert_threads()
+        _divert_what_goes_on(worker)
 
 
 def here(who: str, function: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:
@@ -104,10 +107,11 @@ def here(who: str, function: Callable[..., Answer], *arguments: Any, **named: An
     try:
         with _named(who), unchanged():
             return function(*arguments, **named)
-    except (CxrkitError, StopTraining):
-        raise
     except BaseException as error:
-        raise misbehaviour(who, error) from error
+        raised = tellable(error)
+        if isinstance(raised, CxrkitError | StopTraining):
+            raise
+        raise misbehaviour(who, raised) from raised
 
 
 def call_seconds() -> float:
@@ -137,7 +141,7 @@ def read_only(value: Any) -> Any:
 
 
 def misbehaviour(who: str, error: BaseException) -> MisbehaviourError:
-    """Say in a sentence what a plugin raised."""
+    """Say in a sentence what a plugin raised, once that is :func:`tellable`."""
     if isinstance(error, SystemExit):
         what = f"called sys.exit({'' if error.code is None else repr(error.code)})"
     else:
@@ -146,13 +150,58 @@ def misbehaviour(who: str, error: BaseException) -> MisbehaviourError:
 
 
 def in_short(error: BaseException) -> str:
-    """Name an error in a line, by its class and what it says, which may be a stranger's and fail itself."""
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001 - as above
-        said = ""
-    text = " ".join(f"{type(error).__name__}: {said}".split()).removesuffix(":")
+    """Name an error in a line, by its class and what it says."""
+    plain = tellable(error)
+    text = encodable(" ".join(f"{type(plain).__name__}: {plain}".split()).removesuffix(":"))
     return text if len(text) <= TOLD_IN_FULL else f"{text[:TOLD_IN_FULL]}…"
+
+
+def tellable(error: BaseException) -> BaseException:
+    """Give what anyone can tell of: the error itself, or a plain one in its place.
+
+    What an error says is a stranger's code as well: it may raise anything, never end, or give what no file can hold. So
+    it is asked in the thread of the plugins, where what is raised is never the user's Ctrl-C, and for a limited time.
+    """
+    worker = _worker()
+    if worker.is_current:
+        return _tellable(error)
+    try:
+        with unchanged():
+            plain, failed = worker.outcome(lambda: _tellable(error), TELLING_SECONDS)
+    except queue.Empty:
+        return _stand_in(error, "")
+    finally:
+        _divert_what_goes_on(worker)
+    return _stand_in(error, "") if failed else plain
+
+
+def _tellable(error: BaseException) -> BaseException:
+    said = ""
+    with contextlib.suppress(BaseException):  # a stranger's code may raise anything
+        said = str.__str__(str(error))  # a plain text, whatever class of text was given
+        if _is_plain(error):
+            return error
+    return _stand_in(error, said)
+
+
+def _is_plain(error: BaseException) -> bool:
+    """Tell whether class, text and traceback (with those of its causes) of an error are ordinary ones."""
+    texts = [str(error), type(error).__name__, *([repr(error.code)] if isinstance(error, SystemExit) else [])]
+    if any(type(text) is not str for text in texts):
+        return False
+    whole = "".join(traceback.format_exception(error))
+    return isinstance(error, CxrkitError | StopTraining) or encodable(whole) == whole
+
+
+def _stand_in(error: BaseException, said: str) -> BaseException:
+    """Make an error of the same name that says a text and has no causes, for whoever prints or keeps it."""
+    plain: BaseException
+    if isinstance(error, SystemExit):
+        plain = SystemExit(encodable(said))
+    else:
+        name = str.__str__(type.__dict__["__name__"].__get__(type(error)))  # as Python has it
+        plain = type(encodable(name), (Exception,), {"__module__": "builtins"})(encodable(said))
+    return plain.with_traceback(error.__traceback__)
 
 
 def log(error: BaseException) -> None:
@@ -209,22 +258,31 @@ class _Worker:
         return threading.current_thread() is self._thread
 
     def do(self, who: str, function: Callable[[], Any], seconds: float) -> Any:
-        answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        self._tasks.put((function, answer))
-        self.usable = False
         try:
-            value, error = answer.get(timeout=seconds)
+            value, error = self.outcome(function, seconds)
         except queue.Empty:
             raise MisbehaviourError(who, _too_long(seconds), timed_out=True) from None
-        else:
-            self.usable = True
-        finally:
-            _watch.left_behind += not self.usable  # also where the user interrupts the wait
         if isinstance(error, CxrkitError):
             raise error
         if error is not None:
             raise misbehaviour(who, error) from error
         return value
+
+    def outcome(self, function: Callable[[], Any], seconds: float) -> tuple[Any, BaseException | None]:
+        """Give what a function returns, and what it raises as far as that can be told of.
+
+        Raises:
+            queue.Empty: it is given up.
+        """
+        answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        self._tasks.put((function, answer))
+        self.usable = False
+        try:
+            found = answer.get(timeout=seconds)
+            self.usable = True
+        finally:
+            _watch.left_behind += not self.usable  # also where the user interrupts the wait
+        return found
 
     def _work(self) -> None:
         while True:
@@ -232,7 +290,8 @@ class _Worker:
             try:
                 answer.put((function(), None))
             except BaseException as error:  # noqa: BLE001 - a stranger's code may raise anything
-                answer.put((None, error))
+                answer.put((None, _tellable(error)))
+            del function, answer  # with what they hold, which may be large
 
 
 _workers: list[_Worker] = []
@@ -244,6 +303,12 @@ def _worker() -> _Worker:
         return _workers[-1]
     _workers[:] = [_Worker()]
     return _workers[-1]
+
+
+def _divert_what_goes_on(worker: _Worker) -> None:
+    """Divert what a thread that was left behind prints from now on."""
+    if not worker.usable and not worker.is_current:
+        divert_threads()
 
 
 def _too_long(seconds: float) -> str:

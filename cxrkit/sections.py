@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from cxrkit.api import ReportFigure, ReportSection
+from cxrkit.one_line import encodable
 from cxrkit.pictures import UnusablePictureError, media_type
 
 
@@ -15,7 +18,7 @@ def fault(section: Any) -> str | None:
 
 
 def _faults(section: ReportSection) -> Iterator[str]:
-    if not isinstance(section.title, str) or not section.title.strip():
+    if not _is_text(section.title) or not section.title.strip():
         yield f"returned a section with the title {section.title!r}, a text is needed"
     for name in ("paragraphs", "columns"):
         if not _are_texts(getattr(section, name)):
@@ -31,7 +34,15 @@ def _faults(section: ReportSection) -> Iterator[str]:
 
 
 def _are_texts(values: Iterable[Any]) -> bool:
-    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
+    return isinstance(values, list | tuple) and all(map(_is_text, values))
+
+
+def _is_text(value: Any) -> bool:
+    """Tell what can be written (no halves of characters) and is shown as it is, as texts of other classes may not be.
+
+    One with ``__html__`` would become a part of the page, and any may run a stranger's code wherever it is used.
+    """
+    return type(value) in (str, np.str_) and encodable(value) == value
 
 
 def _faults_of_figure(figure: Any) -> Iterator[str]:
@@ -40,7 +51,7 @@ def _faults_of_figure(figure: Any) -> Iterator[str]:
         return
     for name in ("caption", "alt"):
         text = getattr(figure, name)
-        if not isinstance(text, str) or not text.strip():
+        if not _is_text(text) or not text.strip():
             yield f"has the {name} {text!r}, a text is needed"
     try:
         media_type(figure.image if isinstance(figure.image, bytes) else b"")

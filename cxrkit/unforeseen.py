@@ -16,6 +16,7 @@ from cxrkit.environment import describe
 from cxrkit.errors import CxrkitError, is_out_of_memory
 from cxrkit.files import disk_fault, write_private
 from cxrkit.guard import MisbehaviourError, in_short
+from cxrkit.one_line import encodable
 
 _SECRET = re.compile(r"token|secret|passw|credential|api_?key|private_?key|(^|_)auth(?!ors?$)", re.IGNORECASE)
 _ASSIGNED = re.compile(r"((?:token|secret|passw|credential|api_?key)\w*\s*[=:]\s*['\"]?)[^\s'\",]+", re.IGNORECASE)
@@ -129,7 +130,7 @@ def _text(error: BaseException, command: str, configuration: Any, now: datetime)
         _versions(),
         "configuration: " + json.dumps(without_secrets(configuration), indent=1, default=str) + "\n",
     ]
-    return _without_home("\n".join(parts))
+    return encodable(_without_home("\n".join(parts)))
 
 
 def _versions() -> str:

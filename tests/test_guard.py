@@ -2,9 +2,11 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
+import traceback
 import warnings
 from pathlib import Path
 
@@ -51,13 +53,101 @@ def test_nothing_but_a_trainer_says_that_training_stops():
         guard.call("the plugin", raising(StopTraining("now")))
 
 
-def test_an_error_that_cannot_say_what_it_is_or_says_too_much_is_a_sentence_too():
-    class MuteError(Exception):
-        def __str__(self):
-            raise LookupError
+class Text(str):
+    __slots__ = ()
 
-    with pytest.raises(MisbehaviourError, match=r"^the plugin failed \(MuteError\)$"):
-        guard.call("the plugin", raising(MuteError()))
+    def __str__(self):
+        return self
+
+    def __format__(self, _form):
+        raise SystemExit(7)
+
+
+class Saying(Exception):  # noqa: N818 - its name is told
+    """Says what its function does."""
+
+    def __str__(self):
+        return self.args[0]()
+
+
+class Code:
+    def __repr__(self):
+        raise KeyboardInterrupt
+
+
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("how", [guard.call, guard.here])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Saying(raising(LookupError())), "failed (Saying)"),
+        (Saying(raising(KeyboardInterrupt())), "failed (Saying)"),
+        (Saying(raising(SystemExit(7))), "failed (Saying)"),
+        (Saying(lambda: Text("no luck")), "failed (Saying: no luck)"),
+        (type(Text("Named"), (Exception,), {})("no luck"), "failed (Named: no luck)"),
+        (RuntimeError("caf\udce9.png"), "failed (RuntimeError: caf\\udce9.png)"),
+        (caused(ValueError("no luck"), Saying(lambda: Text("x"))), "failed (ValueError: no luck)"),
+        (caused(ValueError("no luck"), OSError("caf\udce9.png")), "failed (ValueError: no luck)"),
+        (SystemExit(Code()), "called sys.exit('')"),
+        (type("Refusing", (InputError,), {"__str__": raising(KeyboardInterrupt())})("no"), "failed (Refusing)"),
+    ],
+)
+def test_what_was_raised_can_be_told_and_kept_whatever_it_says(how, error, told):
+    with pytest.raises(MisbehaviourError) as raised:
+        how("the plugin", raising(error))
+    assert str(raised.value) == f"the plugin {told}"
+    kept = "".join(traceback.format_exception(raised.value)).encode().decode()
+    assert ", in function" in kept  # where the plugin raised it
+
+
+def test_what_never_says_what_it_is_is_given_up_and_named(monkeypatch):
+    ends = threading.Event()
+    with pytest.raises(MisbehaviourError, match=r"^the plugin was not done after 0\.05 seconds") as raised:
+        guard.call("the plugin", raising(Saying(ends.wait)), seconds=0.05)
+    assert raised.value.timed_out
+    monkeypatch.setattr(guard, "TELLING_SECONDS", 0.05)
+    with pytest.raises(MisbehaviourError, match=r"^the plugin failed \(Saying\)$"):
+        guard.here("the plugin", raising(Saying(ends.wait)))
+    assert guard.call("the plugin", lambda: 7) == 7
+    ends.set()
+
+
+INTERRUPTED = """
+import sys, time
+from cxrkit import guard
+
+class Saying(Exception):
+    def __str__(self):
+        return wait()
+
+def wait():
+    sys.stderr.write("ready\\n")
+    sys.stderr.flush()
+    time.sleep(600)
+
+try:
+    {called}
+except KeyboardInterrupt:
+    guard.leave(130)
+    sys.exit(130)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes get no signals there")
+@pytest.mark.parametrize("called", ['guard.call("the plugin", wait)', "guard.in_short(Saying())"])
+def test_the_users_interrupt_ends_the_wait_for_a_plugin(called):
+    command = [sys.executable, "-c", INTERRUPTED.format(called=called)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr.readline() == "ready\n"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 130
+
+
+def test_an_error_that_says_too_much_is_told_in_short():
     with pytest.raises(MisbehaviourError) as raised:
         guard.call("the plugin", raising(ValueError("x" * 100_000)))
     assert len(str(raised.value)) < 500

@@ -32,6 +32,11 @@ def test_the_file_holds_traceback_versions_and_configuration(error, tmp_path):
     assert json.loads(text.partition("configuration: ")[2]) == {"run": {"output": "a", "seed": 3}}
 
 
+def test_names_that_are_no_utf_8_stand_as_escapes(error, tmp_path):
+    text = text_of(error, tmp_path, command="cxrkit report caf\udce9")
+    assert "cxrkit report caf\\udce9" in text
+
+
 def test_it_holds_no_secret_no_environment_and_no_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("CXRKIT_TEST_SECRET", "of the environment")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

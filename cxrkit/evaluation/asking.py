@@ -11,6 +11,7 @@ from cxrkit import guard, sections
 from cxrkit.api import EvaluationSettings, Figure, MetricReport, Predictions, ReportSection, Unit
 from cxrkit.errors import CxrkitError, InputError, RunError
 from cxrkit.guard import MisbehaviourError
+from cxrkit.one_line import encodable
 from cxrkit.records import Record
 from cxrkit.registry import Registered
 
@@ -119,6 +120,8 @@ def _records(who: str, report: MetricReport, found: Predictions, settings: Evalu
 
 
 def _plain(value: Any) -> Any:
-    """Turn numpy's scalars into Python's, and what is not finite into None: a record never says NaN."""
+    """Turn numpy's scalars into Python's, what is not finite into None, and halves of characters into escapes."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, str):
+        return encodable(value)
     return None if isinstance(value, float) and not np.isfinite(value) else value

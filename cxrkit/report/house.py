@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cxrkit import bounded, discovery, options
 from cxrkit.config.base import Use
 from cxrkit.config.paths import located_option
+from cxrkit.config.problems import sentences
 from cxrkit.config.schema import ReportTable
 from cxrkit.discovery import Plugins
 from cxrkit.errors import InputError
@@ -163,7 +164,7 @@ def _recorded_sections(runs: Sequence[RunDirectory], warn: Callable[[str], None]
             chosen = _chosen(component, table.folder, right, where)
             _refuse_foreign(chosen[1].values(), table, where)
             yield chosen
-        except (InputError, ValidationError) as error:
+        except InputError as error:
             warn(f"{str(error).splitlines()[0]}; {WITHOUT}")
 
 
@@ -176,10 +177,18 @@ def _refuse_foreign(values: Iterable[Any], table: _Recorded, where: str) -> None
 
 def _chosen(component: Any, folder: Path, right: Plugins, where: str) -> ChosenSection:
     """Find a section's plugin and turn its options into what its annotations say, such as a text into a path."""
-    use = Use.model_validate(component)
+    use = _use(component, where)
     registered = right.report_sections.get(use.use, where)
     located = {key: located_option(value, folder) for key, value in use.options.items()}
     return registered, options.check(registered.factory, located, where)
+
+
+def _use(component: Any, where: str) -> Use:
+    try:
+        return Use.model_validate(component)
+    except ValidationError as error:
+        problems = sentences(error.errors(include_url=False), component, Use)
+        raise InputError(*(f"{'.'.join(map(str, (where, *path)))}: {what}" for path, what in problems)) from None
 
 
 def _path(text: str | None) -> Path | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from cxrkit import guard
 from cxrkit.errors import CxrkitError, RunError, is_out_of_memory
@@ -60,10 +60,42 @@ def told() -> Iterator[None]:
         yield
     except BaseException as error:
         raised = error.__cause__ if isinstance(error, MisbehaviourError) else error
-        origin = None if raised is None or isinstance(raised, CxrkitError) else _origin(raised.__traceback__)
-        if raised is None or origin is None or is_out_of_memory(raised):
+        if raised is None:
+            raise
+        raised = guard.tellable(raised)
+        origin = None if isinstance(raised, CxrkitError) else _origin(raised.__traceback__)
+        if origin is None or is_out_of_memory(raised):
             raise
         raise guard.misbehaviour(origin, raised) from raised
+
+
+@contextmanager
+def calling(network: "nn.Module") -> Iterator[None]:
+    """Let what is raised be told as a network's doing, where that is a stranger's: nobody else is called meanwhile.
+
+    ``KeyboardInterrupt`` passes: outside of a training's process it is the user's, within one :func:`told` knows more.
+
+    Raises:
+        MisbehaviourError: in place of anything but that, errors that are meant for the user, and want of memory.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raised = guard.tellable(error)
+        if not is_strangers(network) or isinstance(raised, CxrkitError) or is_out_of_memory(raised):
+            raise
+        raise guard.misbehaviour(name(network), raised) from raised
+
+
+def is_strangers(network: "nn.Module") -> bool:
+    """Tell whether a network is known to be of a plugin that is none of cxrkit's."""
+    return _is_strangers(_origins.get(type(network)))
+
+
+def _is_strangers(origin: str | None) -> TypeGuard[str]:
+    return origin is not None and f" of {OWN} " not in origin
 
 
 def _origin(traceback: TracebackType | None) -> str | None:
@@ -71,7 +103,8 @@ def _origin(traceback: TracebackType | None) -> str | None:
     while traceback is not None:
         frame, traceback = traceback.tb_frame, traceback.tb_next
         if frame.f_code.co_name == "forward":
-            origin = _origins.get(type(frame.f_locals.get("self")))
-            if origin is not None and f" of {OWN} " not in origin:
+            first = next(iter(frame.f_code.co_varnames), "")  # not everybody calls it self
+            origin = _origins.get(type(frame.f_locals.get(first)))
+            if _is_strangers(origin):
                 return origin
     return None

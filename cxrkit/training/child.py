@@ -58,9 +58,10 @@ def main(arguments: list[str]) -> int:
     except StopTraining as stopped:
         events.tell(Stopped(message=str(stopped)))
         return INTERRUPTED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
+    except BaseException as raised:  # noqa: BLE001 - whatever happens is told to the parent in one sentence
+        if _is_users(raised):
+            return INTERRUPTED
+        error = guard.tellable(raised)
         if stop.is_set():  # then others may have been ended already that it needs
             guard.log(error)
             events.tell(Stopped(message=_told_of_stop(error)))
@@ -91,6 +92,17 @@ def _heed_signals(stop: threading.Event) -> None:
         signal.signal(number, hear)
     if os.name != "nt" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has it ignored
         signal.signal(signal.SIGHUP, hear)
+
+
+def _end_at_interrupt() -> None:
+    """End at SIGINT as at SIGTERM, without an exception, which may as well be a plugin's."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(INTERRUPTED))
+
+
+def _is_users(error: BaseException) -> bool:
+    """Tell whether an error is the user's wish to stop, before signals are heard in another way."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def _leave() -> None:
@@ -129,6 +141,7 @@ def _train(plan: Path, events: Events, stop: threading.Event) -> None:
 
 def _explain(plan: Path, events: Events) -> None:
     read = ExplainPlan.read(plan)
+    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.explain import explain
 
@@ -137,6 +150,7 @@ def _explain(plan: Path, events: Events) -> None:
 
 def _corrupt(plan: Path, events: Events) -> None:
     read = RobustnessPlan.read(plan)
+    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.robustness import predict_corrupted
 
@@ -145,6 +159,7 @@ def _corrupt(plan: Path, events: Events) -> None:
 
 def _judge(plan: Path, events: Events) -> None:
     read = ViewsPlan.read(plan)
+    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.views import predict_views
 
@@ -153,13 +168,14 @@ def _judge(plan: Path, events: Events) -> None:
 
 def _predict(plan: Path, events: Events) -> None:
     read = CheckpointPlan.read(plan)
+    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.checkpoints import predict_checkpoint
 
     predict_checkpoint(read, events.tell)
 
 
-def _told_of_stop(error: Exception) -> str:
+def _told_of_stop(error: BaseException) -> str:
     """Say what kept a training that was asked to stop from saving (a full disk), if a user can act on it."""
     from cxrkit import unforeseen
 
@@ -167,7 +183,7 @@ def _told_of_stop(error: Exception) -> str:
     return "Stopped" if sentences is None else f"Stopped, and what came last is not saved ({'; '.join(sentences)})"
 
 
-def _failure(error: Exception, plan: Path) -> Failed:
+def _failure(error: BaseException, plan: Path) -> Failed:
     from cxrkit import unforeseen
 
     if isinstance(error, guard.MisbehaviourError) and error.__cause__ is not None:
@@ -183,7 +199,7 @@ def _failure(error: Exception, plan: Path) -> Failed:
     return Failed(message=_kept(error, plan))
 
 
-def _kept(error: Exception, plan: Path) -> str:
+def _kept(error: BaseException, plan: Path) -> str:
     """Keep what nobody foresaw in a file of the run directory and tell of it."""
     from cxrkit import unforeseen
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cxrkit.api import Batch, Imbalance, IntArray
 from cxrkit.errors import RunError, StopTraining
 from cxrkit.files import write_text
+from cxrkit.one_line import encodable
 from cxrkit.plans import EpochRow, Event, Notice, Step
 from cxrkit.rundir import SeedDirectory
 from cxrkit.training import order, predict, randomness, state
@@ -182,8 +183,8 @@ class Context:
 
     def note(self, sentence: str) -> None:
         """Tell what the user should know of this training: shown, logged, kept in ``timing.json`` and reported."""
-        self.notes.append(sentence)
-        self._say(sentence)
+        self.notes.append(encodable(sentence))
+        self._say(self.notes[-1])
 
     def _say(self, sentence: str) -> None:
         if self.fabric.is_global_zero:

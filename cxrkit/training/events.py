@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from cxrkit.one_line import encodable
 from cxrkit.plans import Event, Failed, Step
 
 SECONDS_BETWEEN_STEPS = 0.5
@@ -28,7 +29,7 @@ class Events:
         if isinstance(event, Step) and not self._due(event):
             return
         if not self.silent or isinstance(event, Failed):
-            self._output.write(event.model_dump_json() + "\n")
+            self._output.write(_line(event) + "\n")
             self._output.flush()
 
     def _due(self, step: Step) -> bool:
@@ -37,3 +38,9 @@ class Events:
             return False
         self._told = now
         return True
+
+
+def _line(event: Event) -> str:
+    """Write an event as JSON, which has no halves of characters."""
+    told = {name: encodable(value) for name, value in event if isinstance(value, str)}
+    return event.model_copy(update=told).model_dump_json()

@@ -7,8 +7,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from cxrkit.errors import InputError
+from cxrkit import guard
+from cxrkit.errors import InputError, is_out_of_memory
 from cxrkit.records import LayerInfo
+from cxrkit.training import blame
+
+_OF_SHAPES = (RuntimeError, AssertionError)
+"""What torch raises, and no class below: at shapes that do not fit, and in ``torch._assert`` of vision transformers."""
 
 
 class Output(NamedTuple):
@@ -52,19 +57,29 @@ def outputs(model: nn.Module, image_size: int) -> list[Output]:
 
     Raises:
         InputError: the network does not take images of this size.
+        MisbehaviourError: a stranger's network failed otherwise.
     """
     found: list[Output] = []
     reference = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, 3, image_size, image_size, device=reference.device, dtype=reference.dtype)
-    with _listening(model, found), _evaluating(model), torch.no_grad():
+    with blame.calling(model), _listening(model, found), _evaluating(model), torch.no_grad():
         try:
             model(image)
         except Exception as error:
+            if not _may_be_of_the_size(error, model):
+                raise
             raise InputError(
                 f"model {type(model).__name__}: takes no images of {image_size} pixels "
-                f"({type(error).__name__}: {error}), choose another data.image_size"
+                f"({guard.in_short(error)}), choose another data.image_size"
             ) from error
     return found
+
+
+def _may_be_of_the_size(error: Exception, model: nn.Module) -> bool:
+    """Tell whether another size of the images may help; of cxrkit's own networks nothing else is to be expected."""
+    if not blame.is_strangers(model):
+        return True
+    return type(error) in _OF_SHAPES and not is_out_of_memory(guard.tellable(error))
 
 
 def last_feature_map(model: nn.Module, image_size: int) -> str | None:

@@ -181,9 +181,10 @@ def _blamed(planned: Imbalance, origin: str, size: int) -> Imbalance:
         try:
             found = loss(logits, labels)
         except BaseException as error:
-            if isinstance(error, CxrkitError) or is_out_of_memory(error):
+            raised = guard.tellable(error)
+            if isinstance(raised, CxrkitError) or is_out_of_memory(raised):
                 raise
-            raise guard.misbehaviour(origin, error) from error
+            raise guard.misbehaviour(origin, raised) from raised
         if not isinstance(found, torch.Tensor) or found.numel() != 1:
             given = f"a tensor {list(found.shape)}" if isinstance(found, torch.Tensor) else type(found).__name__
             raise RunError(f"{origin}: its loss gave {given}, must give a scalar tensor")

@@ -228,6 +228,16 @@ def test_a_strangers_reporter_adds_figures_and_its_failure_names_it(run_of, simu
         evaluated(run, "a", threshold=fixed, reporters=[reporter(listed, "b")])
 
 
+def test_halves_of_characters_in_a_strangers_figure_are_written_as_escapes(run_of, simulate, fixed):
+    """Python has them of names that are no UTF-8, and JSON cannot."""
+
+    def own(predictions, settings):
+        return MetricReport((Figure("caf\udce9", 0.5, n=1),))
+
+    run = evaluated(run_of(simulate()), "a", threshold=fixed, reporters=[reporter(own, "own")])
+    assert figure(run, "caf\\udce9").value == 0.5
+
+
 def test_comparison_and_metrics_are_valid_json_of_their_schema(run_of, simulate, fixed):
     run = evaluated(run_of(simulate(), simulate(1, task="b")), "a", "b", threshold=fixed)
     assert {record.reference for record in Comparison.read(run.comparison).records} == {"a"}

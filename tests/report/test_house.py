@@ -130,6 +130,25 @@ def test_a_run_directory_that_was_moved_alone_still_gives_a_report(project, tmp_
     assert 'class="logo"' in page(tmp_path / "out")
 
 
+def test_a_recorded_section_that_is_none_is_missed_without_harm(project, tmp_path):
+    assert call("run", project / "tasks.toml", "--quiet").exit_code == 0
+    file = project / "runs/study/run.json"
+    info = json.loads(file.read_text(encoding="utf-8"))
+    info["configuration"]["report"]["sections"] = ["letter", {"use": 5}, {"file": "x"}, {"use": ""}]
+    file.write_text(json.dumps(info), encoding="utf-8")
+    done = call("report", project / "runs" / "study", "--output", tmp_path / "out", "--format", "txt")
+    assert done.exit_code == 0, done.output
+    assert done.stderr.splitlines() == [
+        f"Warning: {file}: report.sections{what}; the report is written without it"
+        for what in (
+            '[0]: must be a table, got "letter"',
+            "[1].use: must be text in quotes, got 5",
+            "[2].use: is missing",
+            '[3].use: must be text of at least 1 character, got ""',
+        )
+    ]
+
+
 def test_a_section_whose_plugin_is_gone_is_missed_without_harm(project, tmp_path, strangers):
     assert call("run", project / "tasks.toml", "--quiet").exit_code == 0
     shutil.rmtree(next(strangers.glob("acme_letters*.dist-info")))

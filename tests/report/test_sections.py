@@ -41,9 +41,24 @@ STRANGER = """
         return "a section"
 
 
+    class Interrupting(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+
+
+    def interrupting(study: ReportedStudy) -> ReportSection:
+        raise Interrupting
+
+
+    def half(study: ReportedStudy) -> ReportSection:
+        return ReportSection("Half", ("caf\\udce9",))
+
+
     @cxrkit.hookimpl
     def cxrkit_register_report_sections():
-        return {"cohort-note": note, "broken": broken, "wrong": wrong}
+        return {
+            "cohort-note": note, "broken": broken, "wrong": wrong, "interrupting": interrupting, "half": half
+        }
 """
 
 
@@ -112,9 +127,47 @@ def test_a_maker_can_change_nothing(results, chosen):
         model.predictions["nowhere"]
 
 
+class Markup(str):
+    """A text that a page would take for a part of itself."""
+
+    __slots__ = ()
+
+    def __html__(self):
+        return self
+
+
+HALF = "caf\udce9"
+MARKUP = Markup("<script>")
+
+
 @pytest.mark.parametrize(
     ("section", "fault"),
     [
+        (ReportSection(HALF), "returned a section with the title 'caf\\udce9', a text is needed"),
+        (ReportSection(MARKUP), "returned a section with the title '<script>', a text is needed"),
+        *[
+            (
+                ReportSection("T", **{name: (text,)}, **rest),
+                f"returned a section whose {name} are {(text,)!r}, a tuple of texts is needed",
+            )
+            for name, rest in (("paragraphs", {}), ("columns", {"rows": (("1",),)}))
+            for text in (HALF, MARKUP)
+        ],
+        *[
+            (
+                ReportSection("T", (), ("a",), ((text,),)),
+                f"returned a table whose row 1 is {(text,)!r}, 1 texts are needed",
+            )
+            for text in (HALF, MARKUP)
+        ],
+        *[
+            (
+                ReportSection("T", figures=(ReportFigure(SVG, **({"caption": "c", "alt": "a"} | {name: text})),)),
+                f"returned a section whose figure 1 has the {name} {text!r}, a text is needed",
+            )
+            for name in ("caption", "alt")
+            for text in (HALF, MARKUP)
+        ],
         ("text", "returned str, a ReportSection is needed"),
         (ReportSection(" "), "returned a section with the title ' ', a text is needed"),
         (ReportSection("T", "abc"), "returned a section whose paragraphs are 'abc', a tuple of texts is needed"),
@@ -143,7 +196,7 @@ def test_what_is_no_section_is_told(section, fault):
 @pytest.mark.parametrize("image", [SVG, png()], ids=["svg", "png"])
 def test_a_section_of_everything_is_one(image):
     figure = ReportFigure(image, "c", "a")
-    assert sections.fault(ReportSection("T", ("p",), ("a", "b"), (("1", "2"),), (figure,))) is None
+    assert sections.fault(ReportSection("T", ("p",), ("a", np.str_("b")), (("1", "2"),), (figure,))) is None
 
 
 # ── In the report ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,12 +220,17 @@ def test_a_section_stands_before_the_images_in_every_format(finished_run, chosen
 
 
 def test_sections_that_fail_are_left_out_and_named(results, chosen):
-    made, warnings = added.of_plugins(results, chosen("broken", "cohort-note", "wrong"))
+    made, warnings = added.of_plugins(results, chosen("broken", "cohort-note", "wrong", "interrupting", "half"))
     assert [one.title for one in made] == ["Note of <ours>"]
     by = '(plugin "extra" of acme-sections 1.2, cxrkit_register_report_sections)'
     assert warnings == [
         f'report section "broken" {by} failed (ValueError: no luck); the report is written without it',
         f'report section "wrong" {by} returned str, a ReportSection is needed; the report is written without it',
+        f'report section "interrupting" {by} failed (Interrupting); the report is written without it',
+        (
+            f"report section \"half\" {by} returned a section whose paragraphs are ('caf\\udce9',), a tuple of texts "
+            "is needed; the report is written without it"
+        ),
     ]
 
 

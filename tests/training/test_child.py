@@ -156,7 +156,15 @@ def strange_plugins(tmp_path):
         "def endless(labels, num_classes):\n    return Imbalance(loss=lambda logits, labels: logits.sum() / 0)\n"
         "def raising(labels, num_classes):\n    print('to standard output')\n    raise KeyError('weights')\n"
         "@hookimpl\ndef cxrkit_register_imbalance_strategies():\n"
-        "    return {'endless': endless, 'raising': raising}\n",
+        "    return {'endless': endless, 'raising': raising}\n"
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(net, error):\n        super().__init__()\n        net.error = error\n"
+        "    def forward(net, images):\n        raise net.error\n"
+        "def half(num_classes):\n    raise RuntimeError('caf\\udce9.png')\n"
+        "@hookimpl\ndef cxrkit_register_models():\n"
+        "    return {'half': half, 'interrupting': lambda num_classes: Net(KeyboardInterrupt()),\n"
+        "            'grouping': lambda num_classes: Net(BaseExceptionGroup('two', [SystemExit(3)]))}\n",
         encoding="utf-8",
     )
     return {"PYTHONPATH": str(tmp_path / "site")}
@@ -182,6 +190,21 @@ def test_a_failure_is_one_event_and_names_where_it_comes_from(make_plan, child, 
     assert not running.folder.model.exists()
     kept = list(running.folder.root.parents[3].glob("cxrkit-error-*.txt"))
     assert [str(path) in failures[0].message for path in kept] == ([True] if strategy == "raising" else [])
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        ("half", r"failed (RuntimeError: caf\udce9.png)"),
+        ("interrupting", "failed (KeyboardInterrupt)"),
+        ("grouping", "failed (BaseExceptionGroup: two (1 sub-exception))"),
+    ],
+)
+def test_whatever_a_model_raises_is_told_with_its_plugin(make_plan, child, strange_plugins, model, what):
+    status, events, _ = child(make_plan(model=Chosen(name=model)), environment=strange_plugins).finish()
+    assert status == 1
+    named = f'model "{model}" (plugin "strange" of stranger 1.2, cxrkit_register_models) {what}; '
+    assert named in events[-1].message
 
 
 def test_wrong_input_is_told_as_such(make_plan, child):

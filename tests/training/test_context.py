@@ -211,6 +211,13 @@ def test_a_damaged_state_is_told_and_the_one_before_counts(make_context, whole):
     assert again.notes == []
 
 
+def test_a_note_is_told_and_kept_as_json_can_have_it(make_context):
+    told = []
+    context = make_context("noted", tell=told.append)
+    context.note("left out caf\udce9.png")
+    assert context.notes == [event.message for event in told] == ["left out caf\\udce9.png"]
+
+
 def plain(context):
     """A trainer of an earlier time, which saves after epochs alone."""
     optimizer = torch.optim.SGD(context.model.parameters(), lr=0.1, momentum=0.9)

@@ -1,14 +1,18 @@
 """What a training process tells of its end: by whose fault, and whether the same may succeed later."""
 
 import errno
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from cxrkit import guard
 from cxrkit.errors import InputError, RunError, SurroundingsError
+from cxrkit.plans import Failed, Notice, event_adapter
 from cxrkit.run import children
 from cxrkit.training import child as training_child
+from cxrkit.training.events import Events
 from cxrkit.training.train import _telling_whose
 
 
@@ -37,6 +41,45 @@ def test_a_training_that_was_stopped_and_could_not_be_saved_says_so(monkeypatch,
 
     assert [event.message.startswith(told) for event in heard] == [True]
     assert ("(" in heard[0].message) == ("(" in told)
+
+
+@pytest.mark.parametrize("kind", [Failed, Notice])
+def test_halves_of_characters_are_told_as_escapes(monkeypatch, capfd, kind):
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # put back afterwards
+    events = Events()
+    events.tell(kind(message="caf\udce9.png"))
+    events._output.close()
+    assert event_adapter.validate_json(capfd.readouterr().out) == kind(message="caf\\udce9.png")
+
+
+ENDING = """
+import sys
+from cxrkit.training import child
+
+def carry_out(_arguments, _events, stop):
+    child._heed_signals(stop)
+    raise {error}
+
+child._carry_out = carry_out
+sys.exit(child.main(["train", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        ("SystemExit(3)", "SystemExit: 3"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ('BaseExceptionGroup("two", [SystemExit(3)])', "BaseExceptionGroup: two (1 sub-exception)"),
+    ],
+)
+def test_whatever_ends_a_training_is_told_and_kept(tmp_path, error, name):
+    command = [sys.executable, "-c", ENDING.format(error=error), str(tmp_path / "plan.json")]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    (kept,) = tmp_path.glob("cxrkit-error-*.txt")
+    told = event_adapter.validate_json(done.stdout)
+    assert told.message.startswith(f"unexpected {name}, a fault of cxrkit or of a plugin; {kept} holds")
 
 
 @pytest.mark.parametrize(
