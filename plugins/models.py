@@ -17,7 +17,7 @@ from .timm_models import timm_model
 from .weights import Weights
 
 Head = Literal["two-layer", "linear"]
-Hidden = Annotated[int, Field(ge=1)]
+Hidden = Annotated[int, Field(ge=1, le=1_000_000)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 IMAGENET_CLASSES = 1000

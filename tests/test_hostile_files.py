@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from jinja2.exceptions import SecurityError, UndefinedError
 
-from cxrkit import bounded
+from cxrkit import bounded, calibration
 from cxrkit.config import load
-from cxrkit.config.reading import apply_set
+from cxrkit.config.reading import apply_set, read_toml
 from cxrkit.data.manifest import Manifest
 from cxrkit.errors import InputError
 from cxrkit.evaluation import predictions, table
@@ -86,7 +86,8 @@ def test_json_in_another_encoding_is_refused(tmp_path, coding):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("image_size", 10**9), ("image_size", 0), ("resize", 10**9), ("temperature", 0)]
+    ("key", "value"),
+    [("image_size", 10**9), ("image_size", 0), ("resize", 10**9), ("temperature", 0), ("temperature", 5e-324)],
 )
 def test_a_model_asks_for_no_input_that_no_memory_holds(tmp_path, key, value):
     sizes = {"image_size": 32, "resize": 36} | {key: value}
@@ -97,6 +98,13 @@ def test_a_model_asks_for_no_input_that_no_memory_holds(tmp_path, key, value):
         f'"temperature": {sizes.get("temperature", 1)}}}'
     )
     assert key in told(ModelInfo.read, file(tmp_path, text))
+
+
+def test_a_temperature_that_makes_logits_infinite_is_refused_and_the_smallest_that_is_fitted_is_not(tmp_path):
+    smallest = 0.5 ** (calibration.MOST_DOUBLINGS - 1)
+    given = ', "temperature": {"value": %r, "set": "validation"}'
+    assert TaskInfo.read(file(tmp_path, TASK % (given % smallest))).temperature.value == smallest
+    assert "temperature.value: " in told(TaskInfo.read, file(tmp_path, TASK % (given % 5e-324)))
 
 
 def test_a_key_twice_among_thousands_is_found_at_once(tmp_path):
@@ -168,6 +176,8 @@ def test_a_plan_that_tells_no_folders_names_none(tmp_path, content):
         ("a = " + "[" * 100_000, "nested too deeply"),
         ("a." * 50_000 + "b = 1", "a key in it has a hundred parts"),
         ("x = { " + '"a" . ' * 50_000 + "b = 1 }", "a key in it has a hundred parts"),
+        (r'"\"a".' * 1000 + "b = 1", "a key in it has a hundred parts"),
+        ('x = { y = """\n \' """, ' + "a." * 1000 + "b = 1 } # '", "a key in it has a hundred parts"),
         (f"[run]\nseed = {'9' * 5000}", "a number in it has thousands of digits"),
         ("[run]\nseed = 1\nseed = 2", "is no TOML"),
         ("[run]\nseed = inf", "seed"),
@@ -180,6 +190,12 @@ def test_toml_is_refused_in_sentences(tmp_path, text, sentence):
     with pytest.raises(InputError) as caught:
         load(path)
     assert any(sentence in problem for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize("value", ["'{}'", '"{}"', '"""\n{}"""', "'''{}'''", "1 # {}"])
+def test_dots_in_texts_and_comments_are_no_keys(tmp_path, value):
+    text = f"note = {value.format('a.' * 200)}\n{'[' + 'b.' * 98 + 'b]'}"
+    assert read_toml(file(tmp_path, text, "a.toml")).keys() == {"note", "b"}
 
 
 @pytest.mark.parametrize("text", ["run.seed=" + "9" * 5000, "run.seed=" + "[" * 100_000])
@@ -201,6 +217,8 @@ HEAD = "image,label,p_NORMAL,p_PNEUMONIA\na.png,NORMAL,0.6,0.4\n"
         ("b.png,NORMAL,0.6,inf", 'row 3, column p_PNEUMONIA: "inf" is no finite number'),
         ("b.png,NORMAL,0.6,1e999", 'row 3, column p_PNEUMONIA: "1e999" is no finite number'),
         ("b.png,NORMAL,0.6,", "row 3, column p_PNEUMONIA: is empty"),
+        ("b.png,NORMAL,0.6,0.\N{FULLWIDTH DIGIT FOUR}", "row 3, column p_PNEUMONIA: "),
+        ("b.png,NORMAL,\N{ARABIC-INDIC DIGIT ZERO},1", "row 3, column p_NORMAL: "),
         ("b.png,NORMAL,1.4,-0.4", "row 3, column p_NORMAL: 1.4 is no probability"),
         ("b.png,NORMAL,0.6,0.6", "row 3, column p_NORMAL: the classes' probabilities sum to 1.2"),
         ("a.png,NORMAL,0.6,0.4", 'row 3, column image: "a.png" stands in row 2 already'),

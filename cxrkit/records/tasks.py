@@ -1,6 +1,6 @@
 """``task.json``, ``model.json`` and ``timing.json``."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,13 +9,16 @@ from cxrkit.records.document import Document
 from cxrkit.records.figures import ThresholdRecord, Zone
 from cxrkit.records.relied_on import RecordedOptions
 
+Temperature = Annotated[float, Field(ge=1e-9)]
+"""What divides logits. None that is fitted is smaller, and smaller ones would make infinite logits."""
+
 
 class TemperatureRecord(BaseModel):
     """A temperature that divides logits, fitted on validation (Guo et al. 2017)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    value: float
+    value: Temperature
     set: str
     n: int | None = None  # images; None of a saved model whose run is gone
     n_patients: int | None = None
@@ -127,7 +130,7 @@ class ModelInfo(Document):
     seen_shares: list[float] | None = None  # that the loss saw; None where a loss of its own hides them
     threshold: ThresholdRecord | None = None
     zone: Zone | None = None
-    temperature: float | None = Field(None, gt=0)
+    temperature: Temperature | None = None
 
 
 class Timing(Document):

@@ -57,6 +57,13 @@ def test_head_can_be_linear_and_have_dropout():
     assert models.resnet18(2, dropout=0.5, hidden=8).fc[2].p == 0.5
 
 
+@pytest.mark.parametrize("hidden", [0, 10**7, 10**400], ids=["none", "too many", "no machine's number"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet18-pretrained"])
+def test_a_head_has_as_many_units_as_memory_may_hold(name, hidden):
+    with pytest.raises(InputError, match=r"^here\.hidden: must be (greater|less) than or equal to (1|1000000), got"):
+        options.check(OFFERED[name], {"hidden": hidden}, "here")
+
+
 def test_pretrained_has_a_linear_head_by_default():
     assert isinstance(frozen_resnet18("none").fc, nn.Linear)
 
