@@ -12,7 +12,22 @@ from cxrkit.config.origin import KeyPath
 from cxrkit.errors import InputError, nearest
 
 MOST_BYTES = bounded.MEGABYTE  # of a TOML file
-DEEP_KEY = re.compile(r"""(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")  # takes tomllib minutes
+MOST_PARTS = 100  # of a key; thousands take tomllib minutes
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]++|\\.)*+"?+|'[^'\n]*+'?+)[ \t]*+"""
+_LEXEMES = re.compile(
+    rf"""
+    \#[^\n]*+
+    |\"{{3}}(?:[^"\\]++|\\.|"(?!""))*+"*+
+    |'{{3}}(?:[^']++|'(?!''))*+'*+
+    |(?P<deep>(?:{_PART}\.[ \t]*+){{{MOST_PARTS}}})
+    |(?:{_PART}\.[ \t]*+)++
+    |{_PART}
+    |[^\w"'\#-]++
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""TOML as comments, strings of several lines, keys and the rest; possessive throughout, so that it is read once."""
+
 ESCAPES = re.compile(r"Unescaped '\\'|hex value")  # what a path of Windows in double quotes comes to
 SHORTHANDS = {"model": "use", "imbalance": "use", "trainer": "use", "dataset": "use", "groups": "rule"}
 
@@ -40,7 +55,7 @@ def parsed(text: str, path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no TOML; with line and column.
     """
-    if DEEP_KEY.search(text):
+    if any(found["deep"] for found in _LEXEMES.finditer(text)):
         raise InputError(f"{path}: is no usable TOML, a key in it has a hundred parts")
     try:
         return tomllib.loads(text)

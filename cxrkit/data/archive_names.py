@@ -11,6 +11,7 @@ JUNK = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
 """What systems leave in archives and folders, in lower case; ``._`` in front is macOS's too."""
 
 LONGEST = 1024  # bytes of a name with its folders
+LONGEST_PART = 255  # bytes of a file's or folder's own name, which is as far as file systems go
 MOST_FOLDERS = 1_000_000
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 """Names that Windows takes for a device, whatever their suffix."""
@@ -31,6 +32,8 @@ def refused(raw: str, *, windows: bool = os.name == "nt") -> str | None:
     name = raw.replace("\\", "/")
     if len(name.encode(errors="surrogatepass")) > LONGEST:
         return f"has a name of more than {LONGEST} bytes"
+    if any(len(part.encode(errors="surrogatepass")) > LONGEST_PART for part in name.split("/")):
+        return f"has a file's or folder's name of more than {LONGEST_PART} bytes"
     if "\0" in name:
         return "has a NUL in its name"
     if not all(character.isprintable() for character in name):

@@ -25,9 +25,10 @@ PATIENCE = 3  # attempts one after the other that bring nothing
 PAUSE = 1.0  # seconds before the next of them, longer each time
 
 _CHUNK = 1 << 18
+_SCHEMES = ("http", "https")
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _CLOSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _BY_HAND = "fetch the file with a browser and give its path in place of the address"
 
 
@@ -53,6 +54,17 @@ class _BrokenError(Exception):
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows to HTTP and HTTPS alone, and never from the second to the first."""
 
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: http.client.HTTPMessage
+    ) -> IO[bytes] | None:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except Exception:
+            fp.close()  # urllib leaves the connection open where it does not go on
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self,
         req: urllib.request.Request,
@@ -64,6 +76,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
             raise InputError(f"{told(req.full_url)}: leads away from https to {told(newurl)}, which is not followed")
+        if urlsplit(newurl).scheme not in _SCHEMES:
+            raise InputError(f"{told(req.full_url)}: leads to {told(newurl)}, only http(s) is followed; {_BY_HAND}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -75,7 +89,7 @@ def check_address(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        sound = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         sound = False
     if not sound or not url.isascii() or not url.isprintable() or " " in url:
@@ -195,6 +209,8 @@ def _asked(url: str, sofar: _Sofar, partial: Path) -> http.client.HTTPResponse:
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise RunError(f"{told(url)}: has no valid certificate ({reason.verify_message}), {_BY_HAND}") from None
         raise _BrokenError(f"cannot be reached ({_why(reason)})") from None
+    except ValueError:  # of the names of hosts, its own or that of a redirect
+        raise InputError(f"{told(url)}: is no address that can be asked, or leads to none; {_BY_HAND}") from None
     return answer
 
 

@@ -88,8 +88,9 @@ def confidence(found: Predictions, called: IntArray, threshold: float) -> FloatA
     """
     low, high = (0.0, 1.0) if found.scale != "score" else (np.nanmin(found.score), np.nanmax(found.score))
     score, tiny = np.nan_to_num(found.score), np.finfo(float).tiny
-    above = (score - threshold) / max(high - threshold, tiny)
-    below = (threshold - score) / max(threshold - low, tiny)
+    with np.errstate(over="ignore"):  # of the side that the threshold leaves no room on, which no score is on
+        above = (score - threshold) / max(high - threshold, tiny)
+        below = (threshold - score) / max(threshold - low, tiny)
     return np.where(called == found.positive_index, above, below)
 
 

@@ -16,6 +16,7 @@ PERCENT = 100
 MOST = 0.5  # of a column, above 1: it is on another scale, and not a few cells are wrong
 SUM_TOLERANCE = 0.0101  # vendors round to two decimals
 EXACT_SUM = 1e-6  # sums nearer to 1 are left as they are, so that our own files come back bit by bit
+LARGEST_SCORE = 1e300  # in size: differences of such numbers, and sums of millions, are still numbers
 OK = "ok"
 
 BoolArray = NDArray[np.bool_]
@@ -141,9 +142,21 @@ def _check_sums(sheet: Sheet, classes: Classes, values: FloatArray) -> None:
 def _scores(sheet: Sheet, classes: Classes, has_result: BoolArray) -> FloatArray:
     positive = classes.names.index(classes.positive)
     score = _numbers(sheet, "score", has_result)
+    _check_size(sheet, score)
     values = np.stack([score, score], axis=1)
     values[:, 1 - positive] *= -1
     return values
+
+
+def _check_size(sheet: Sheet, score: FloatArray) -> None:
+    """Note the first score that is too large, as others mostly are so as well."""
+    rows = np.flatnonzero(np.isfinite(score) & (np.abs(score) > LARGEST_SCORE)).tolist()
+    if rows:
+        also = f" (so are {len(rows) - 1} more)" if len(rows) > 1 else ""
+        found = f"{score[rows[0]]:g} is too large{also}"
+        sheet.complain(
+            rows[0], "score", f"{found}, allowed is -{LARGEST_SCORE:g} to {LARGEST_SCORE:g}; divide all scores"
+        )
 
 
 def _decisions(sheet: Sheet, classes: Classes, has_result: BoolArray) -> FloatArray:
@@ -177,9 +190,12 @@ def _numbers(sheet: Sheet, name: str, has_result: BoolArray) -> FloatArray:
 
 
 def _read_numbers(cells: Sequence[str]) -> list[float]:
-    """Read numbers as spreadsheets write them; what is none becomes NaN (Python alone would take ``1_0`` for ten)."""
+    """Read numbers as spreadsheets write them; what is none becomes NaN.
+
+    Python alone would take ``1_0`` for ten, and digits of any script.
+    """
     try:
-        if not any("_" in cell for cell in cells):
+        if all(map(_is_plain, cells)):
             return list(map(float, cells))
     except ValueError:
         pass
@@ -188,9 +204,13 @@ def _read_numbers(cells: Sequence[str]) -> list[float]:
 
 def _number(cell: str) -> float:
     try:
-        return nan if "_" in cell else float(cell)
+        return float(cell) if _is_plain(cell) else nan
     except ValueError:
         return nan
+
+
+def _is_plain(cell: str) -> bool:
+    return cell.isascii() and "_" not in cell
 
 
 def _complain_of_number(sheet: Sheet, row: int, name: str, cell: str) -> None:

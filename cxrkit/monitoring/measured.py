@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -88,13 +89,13 @@ def _places(names: Sequence[str], folders: Sequence[Path]) -> list[Path | None]:
     by_name: dict[str, list[Path]] = {}
     for path in there:
         by_name.setdefault(path.name, []).append(path)
-    known = {path.resolve() for path in there}
+    known = {os.path.realpath(path) for path in there}
     return [_place(name, folders, known, by_name) for name in names]
 
 
-def _place(name: str, folders: Sequence[Path], known: set[Path], by_name: dict[str, list[Path]]) -> Path | None:
+def _place(name: str, folders: Sequence[Path], known: set[str], by_name: dict[str, list[Path]]) -> Path | None:
     for path in (*(folder / name for folder in folders), Path(name)):
-        if path.resolve() in known:
+        if os.path.realpath(path) in known:  # of links that lead in a circle, resolve() of Python 3.11 makes an error
             return path
     alike = by_name.get(Path(name).name, [])
     return alike[0] if len(alike) == 1 else None

@@ -86,6 +86,20 @@ def _check_complete(run: RunDirectory, finished: Sequence[str]) -> None:
     lost = [run.task(task).info for task in finished if not run.task(task).info.is_file()]
     if lost:
         raise InputError(*(f"{path}: is missing, so the run is incomplete, copy the whole folder" for path in lost))
+    _check_classes(run, [TaskInfo.read(run.task(task).info) for task in finished])
+
+
+def _check_classes(run: RunDirectory, tasks: Sequence[TaskInfo]) -> None:
+    """Refuse tasks of other classes than their run's, whose every label and probability would be told as wrong."""
+    info = RunInfo.read(run.info)
+    problems = [
+        f"{run.task(task.task).info}: its classes are {', '.join(task.class_names)} and {task.positive} is detected, "
+        f"those of the run are {', '.join(info.class_names)} and {info.positive}, copy the whole folder again"
+        for task in tasks
+        if task.class_names and (task.class_names, task.positive) != (info.class_names, info.positive)
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 @dataclass(frozen=True)

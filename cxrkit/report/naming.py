@@ -21,8 +21,11 @@ _FOLDER = r"[^\s/\\:\"']+(?:(?<!\.\w\w\w)(?<!\.\w\w\w\w)(?: [A-Z0-9][^\s/\\:\"',
 FOLDERS = re.compile(rf"(?<![\w./\\])(?:file:///?|[A-Za-z]:[\\/]|\\\\|/(?!/))(?:{_FOLDER})+(?=[^\s/\\])")
 """The folders of an absolute path, of any system."""
 
-_EXAMPLE = re.compile(r"(?<=, e\.g\. )[^()]+(?= \()|^[^:]+(?=: )")
-"""A patient's key where cxrkit itself names one as an example, see :mod:`cxrkit.data.checks`."""
+_EXAMPLE = re.compile(r"(?<=, e\.g\. )(?P<key>[^()]++)(?P<end>\(?)|^[^:]+(?=: )")
+"""A patient's key where cxrkit itself names one as an example, see :mod:`cxrkit.data.checks`: up to `` (`` or ``: ``.
+
+All up to a bracket is taken at once, also where none opens: else a text of nothing but examples takes hours.
+"""
 
 _WORDS = re.compile(r"[^\s\"'(),;]+")
 _ENDS = ".:!?"
@@ -92,7 +95,7 @@ class Names:
         text = without_folders(text)
         if not self.images:
             return text
-        text = _EXAMPLE.sub(lambda found: self.patients.get(found[0], found[0]), text)
+        text = _EXAMPLE.sub(self._example, text)
         text = self._odd.sub(lambda found: self._known[found[0]], text) if self._odd else text
         return _WORDS.sub(lambda found: self._called(found[0]), text)
 
@@ -164,6 +167,12 @@ class Names:
         if key in _OF_IMAGES and value in self.images:
             return self.images[value]
         return self.patient(value) if key in _OF_PATIENTS else self.text(value)
+
+    def _example(self, found: "re.Match[str]") -> str:
+        key, space = (found["key"][:-1], found["key"][-1]) if found["key"] else (found[0], "")
+        if found["key"] and (space, found["end"]) != (" ", "("):
+            return found[0]
+        return self.patients.get(key, key) + space + (found["end"] or "")
 
     def _called(self, word: str) -> str:
         """Rename a word, with what of a path stands before a known name and the stop behind it."""

@@ -124,7 +124,7 @@ def read_key(path: Path, where: str) -> bytes:
         where: it was named, for messages.
 
     Raises:
-        InputError: it is not there, or no key.
+        InputError: it is not there, or no key; nothing is told of what it holds, as a stranger may have named it.
     """
     remedy = "a copy of another run's pseudonym.key can stand there"
     try:
@@ -133,9 +133,7 @@ def read_key(path: Path, where: str) -> bytes:
     except OSError as error:
         raise InputError(f"{where}: the key cannot be read ({error.strerror}), {remedy}") from None
     if not LEAST_KEY_BYTES <= len(secret) <= MOST_KEY_BYTES:
-        raise InputError(
-            f"{where}: holds a key of {len(secret)} bytes, {LEAST_KEY_BYTES} to {MOST_KEY_BYTES} are allowed; {remedy}"
-        )
+        raise InputError(f"{where}: holds no key, which has {LEAST_KEY_BYTES} to {MOST_KEY_BYTES} bytes; {remedy}")
     return secret
 
 

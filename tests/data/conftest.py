@@ -60,6 +60,7 @@ class Web:
         statuses: of the next answers, in place of the file.
         redirects: path → where it leads.
         length: whether answers tell how long they are.
+        part: what answers say of their place in the file, in place of the truth.
         asked: the headers of each request, with its path under "path".
     """
 
@@ -70,6 +71,7 @@ class Web:
         self.breaks, self.statuses, self.redirects = [], [], {}
         self.hangs, self.over = None, threading.Event()
         self.length = True
+        self.part = None
         self.asked = []
         self.url = ""
 
@@ -87,6 +89,8 @@ class Web:
             headers["Content-Length"] = str(len(self.content) - start)
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
+        if self.part:
+            headers["Content-Range"] = self.part
         handler.send_response(206 if start else 200)
         for key, value in headers.items():
             if value:

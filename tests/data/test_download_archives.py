@@ -270,12 +270,25 @@ def test_a_full_disk_is_told_before_anything_is_written(packed, extract, tmp_pat
 
 
 def test_harmless_names_are_allowed():
-    for name in ("a.png", "set/person1_virus_6.jpeg", "..a/b..", "NORMAL2-IM-0001.jpeg", "bild ä (1).png", "./"):
+    for name in (
+        "a.png",
+        "set/person1_virus_6.jpeg",
+        "..a/b..",
+        "NORMAL2-IM-0001.jpeg",
+        "bild ä (1).png",
+        "./",
+        "n" * 255,
+    ):
         assert archive_names.refused(name) is None
 
 
 def test_names_that_no_system_takes_are_refused_however_they_are_packed(packed, refuse):
     refuse(packed(("a/" * 600 + "b.png", b"x")), "has a name of more than 1024 bytes")
+
+
+@pytest.mark.parametrize("name", ["set/" + "n" * 252 + ".png", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 128 + "/a.png"])
+def test_names_that_no_file_system_takes_are_refused_before_anything_is_written(packed, refuse, name):
+    refuse(packed(("set/a.png", b"x"), (name, b"x")), "has a file's or folder's name of more than 255 bytes")
 
 
 def test_folders_without_number_are_refused(packed, refuse, monkeypatch):

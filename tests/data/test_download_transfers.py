@@ -1,6 +1,7 @@
 """Transfers against a real server on the loopback."""
 
 import random
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -179,6 +180,35 @@ def test_a_redirect_to_a_file_of_this_computer_is_refused(fetch, web):
     web.redirects = {"/latest": "file:///etc/passwd"}
     with pytest.raises(InputError, match="answered 302"):
         fetch("/latest")
+
+
+def test_a_redirect_to_another_protocol_is_not_followed(fetch, web, target):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        web.redirects = {"/latest": f"ftp://me:secret@127.0.0.1:{server.getsockname()[1]}/set.zip?key=secret"}
+        with pytest.raises(InputError, match=r"/latest: leads to ftp://127\.0\.0\.1:\d+/set\.zip, only http") as error:
+            fetch("/latest")
+        with pytest.raises(BlockingIOError):  # nobody has called
+            server.accept()
+    assert "secret" not in str(error.value)
+    assert not target.parent.exists()
+
+
+@pytest.mark.parametrize("place", ["http://[::1", "http://a..b/set.zip"])
+def test_a_redirect_to_what_is_no_address_is_told(fetch, web, place):
+    web.redirects = {"/latest": place}
+    with pytest.raises(InputError, match="/latest: is no address that can be asked, or leads to none; fetch the file"):
+        fetch("/latest")
+
+
+def test_an_address_whose_host_has_no_name_is_told(target, heard):
+    with pytest.raises(InputError, match="is no address that can be asked"):
+        transfers.fetch("http://a..b/set.zip", target, heard.watch)
+
+
+def test_a_place_in_the_file_of_thousands_of_digits_is_none(fetch, web):
+    web.part = f"bytes 0-1/{'9' * 5000}"
+    assert fetch() == CONTENT
 
 
 def test_a_redirect_from_https_to_http_is_refused():

@@ -125,6 +125,7 @@ def test_without_patients_the_images_of_a_study_are_one_patients(read):
         (SCORES, "7.25", "", r"row 3, column score: is empty, give a number"),
         (SCORES, "7.25", "high", r'row 3, column score: "high" is no finite number'),
         (SCORES, "7.25", "1_0", r'row 3, column score: "1_0" is no finite number'),
+        (SCORES, "7.25", "-1.7e308", r"row 3, column score: -1\.7e\+308 is too large, allowed is -1e\+300 to 1e\+300"),
         (SCORES, "a.png,NORMAL", "a.png,", r"row 2, column label: is empty"),
         (SCORES, "score", "scroe", r'column "p_PNEUMONIA" is missing, as are score and decision'),
         (
@@ -141,6 +142,13 @@ def test_without_patients_the_images_of_a_study_are_one_patients(read):
 def test_every_bad_cell_is_told_by_row_and_column(read, text, old, new, message):
     with pytest.raises(InputError, match=message):
         read(text.replace(old, new))
+
+
+def test_scores_that_are_too_large_are_told_at_once(read):
+    with pytest.raises(InputError, match=r"row 2, column score: 1e\+301 is too large \(so are 1 more\)") as error:
+        read(SCORES.replace("-12.5", "1e301").replace("7.25", "-1e308"))
+    assert len(error.value.problems) == 1
+    assert read(SCORES.replace("-12.5", "-1e300")).score[0] == -1e300
 
 
 def test_a_score_of_three_classes_is_refused(read):

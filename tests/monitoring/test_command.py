@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -288,6 +289,20 @@ def test_brighter_images_are_an_alarm_and_the_references_statistics_are_used_aga
         line for line in done.stdout.splitlines() if "ALARM" in line
     ]
     assert "IMAGES THEN AND NOW" in (tmp_path / "out" / "monitoring.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_that_leads_in_a_circle_is_an_image_that_cannot_be_measured(simulate, written, tmp_path):
+    then, now = simulate(1, n=60), simulate(2, n=60)
+    folder = pictures(pictures(tmp_path / "all", then, 60), now, 60)
+    circle = folder / now.images[0]
+    circle.unlink()
+    circle.symlink_to(circle.name)
+    images = ("--images", folder, "--reference-images", folder, "--output", tmp_path / "out", "--format", "txt")
+    done = monitor(written(then, "reference.csv"), written(now, "new.csv"), *images)
+    assert done.exit_code in {0, 3}, done.output
+    told = " ".join((tmp_path / "out" / "monitoring.txt").read_text(encoding="utf-8").split())
+    assert "1 of 60 images could not be measured" in told
 
 
 def test_folders_without_the_images_are_refused(reference, like, tmp_path):

@@ -67,6 +67,17 @@ def test_report_of_prediction_files_takes_a_threshold_and_a_positive_class(tmp_p
     assert (threshold.value, threshold.rule) == (0.35, "fixed")
 
 
+def test_a_task_of_other_classes_than_its_run_is_told_in_one_sentence(make_run):
+    run = make_run(trained=False)
+    task = run.task("scratch")
+    TaskInfo.read(task.info).model_copy(update={"class_names": ["PNEUMONIA"], "threshold": None}).write(task.info)
+    for command in ("compare", "report", "plot"):
+        done = CliRunner().invoke(cli, [command, str(run.root)])
+        assert done.exit_code == 2
+        (told,) = done.stderr.splitlines()
+        assert told.startswith(f"Error: {task.info}: its classes are PNEUMONIA and PNEUMONIA is detected, those of the")
+
+
 def vendors_files(folder):
     """Write predictions under a vendor's names and the labels of their studies; the last study has no prediction."""
     rng = np.random.default_rng(0)

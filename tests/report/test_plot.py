@@ -18,6 +18,7 @@ from cxrkit.evaluation import curves
 from cxrkit.report.drawn import marks
 from cxrkit.report.drawn import ranking as figures
 from cxrkit.report.drawn.drawing import Drawing, shown, within_page
+from cxrkit.report.inputs import Reading, from_predictions
 from cxrkit.report.reading import read
 
 HOSTILE = ("N<b>o</b>\nr$m_al$", "P&$\\frac{1}{2}$<svg/onload=x>")
@@ -189,6 +190,35 @@ def painted(draw, run):
     figure = Figure(figsize=(3.45, 3.3))
     draw(read([run]).tasks, "test").paint(figure)
     return figure
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold", "limits"),
+    [
+        ([0.5, 1.0, 2.5], 1.5, (0.5, 2.5)),
+        ([0.0, 1.0, 2.0], 4.0, (0.0, 4.2)),
+        ([0.0, 1.0, 2.0], -2.0, (-2.2, 2.0)),
+        ([0.0, 1.0, 2.0], 1.7e308, (0.0, 2.0)),
+        ([3.0], 3.0, (2.7, 3.3)),
+        ([3.0], 1.0, (0.9, 3.0)),
+        ([0.0], 0.0, (-1.0, 1.0)),
+        ([0.0, 5e-324, 2e-323], 0.0, (-1.0, 1.0)),
+        ([1e15, 1e15 + 0.125], 1e15, (9e14, 1.1e15)),
+        ([-1e300, 1e300], -1e300, (-1e300, 1e300)),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_scores_are_drawn_whatever_their_range(tmp_path, scores, threshold, limits):
+    rows = [f"{number},{('NORMAL', 'TB')[number % 2]},{scores[number % len(scores)]!r}" for number in range(24)]
+    (tmp_path / "vendor.csv").write_text("\n".join(["image,label,score", *rows]), encoding="utf-8")
+    reading = Reading(positive="TB", threshold=threshold)
+    with np.errstate(all="ignore"):
+        run = from_predictions([tmp_path / "vendor.csv"], tmp_path / "run", reading, warn=pytest.fail)
+    drawn = figures.scores(read([run]).tasks, "test")
+    assert drawn.svg
+    figure = Figure(figsize=drawn.size)
+    drawn.paint(figure)
+    np.testing.assert_allclose(figure.axes[0].get_xlim(), limits)
 
 
 def test_a_thinned_line_keeps_its_ends_and_its_course():

@@ -199,12 +199,16 @@ def test_a_key_that_was_lost_is_told_before_its_list_is(run, tmp_path):
 
 def test_a_key_that_is_none_is_refused_before_any_work(run, tmp_path):
     (tmp_path / "short.key").write_text("  too short\n", encoding="utf-8")
-    for path, told in ((tmp_path / "short.key", "9 bytes, 16 to 4096"), (tmp_path / "no.key", "cannot be read")):
+    for path, told in (
+        (tmp_path / "short.key", "holds no key, which has 16 to 4096 bytes"),
+        (tmp_path / "no.key", "cannot be read"),
+    ):
         done = CliRunner().invoke(cli, ["report", str(run.root), "--pseudonym-key", str(path)])
         assert done.exit_code == 2
         assert told in done.stderr
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=told) as error:
             pseudonyms.read_key(path, "here")
+        assert "9 bytes" not in str(error.value)  # nor anything else of what a stranger's path may lead to
     assert not run.report.exists()
 
 
@@ -245,6 +249,23 @@ def test_sentences_lose_names_and_keep_numbers_and_words():
     found = names.section(section)
     assert found.rows == (("P-CCCCCCCC", "12"),)
     assert (found.title, found.paragraphs[0], found.figures[0].alt) == ("Of P-EEEEEEEE", "By 12.", "P-EEEEEEEE")
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("shared, e.g. 7 Mai (a.png and b.png)", "shared, e.g. P-C (a.png and b.png)"),
+        ("7 Mai: a.png", "P-C: a.png"),
+        ("one, e.g. 7 Mai (a), two, e.g. 7 Mai (b), e.g. 7 Mai", "one, e.g. P-C (a), two, e.g. P-C (b), e.g. 7 Mai"),
+        ("shared, e.g. 7 Mai(a)", "shared, e.g. 7 Mai(a)"),
+        ("shared, e.g. 7 Mai)", "shared, e.g. 7 Mai)"),
+        ("shared, e.g.  (a)", "shared, e.g.  (a)"),
+        (", e.g. a" * 100_000, ", e.g. a" * 100_000),  # would take minutes, were each looked at to the end
+    ],
+)
+def test_keys_that_are_given_as_examples_get_pseudonyms(told, left):
+    names = Names(images={"x.png": "I-A"}, patients={"7 Mai": "P-C"}, words=frozenset({"7 Mai"}))
+    assert names.text(told) == left
 
 
 def test_columns_of_the_manifest_that_are_no_subgroups_are_not_shown():

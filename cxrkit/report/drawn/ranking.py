@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxrkit.api import FloatArray
+from cxrkit.evaluation.cells import LARGEST_SCORE
 from cxrkit.records import Record
 from cxrkit.report import wording
 from cxrkit.report.drawn import palette
@@ -23,6 +25,9 @@ BINS = 20
 CROWDED = 0.95  # from this area on, all curves lie in one corner
 CORNERS = (0.05, 0.1, 0.15, 0.2, 0.3)  # sides of the corner that is enlarged
 BESIDE = 1.15  # times the farthest interval's end
+DISTINCT = 1e-12  # of the largest score: what lies closer together has no room for an axis between
+INVISIBLE = 1e-280  # below, matplotlib takes every number for 0
+LONG = 1e9  # from this size on, a threshold is written with an exponent
 SMALLEST = 0.3  # side of the enlarged corner, a share of the axes; less shows nothing
 
 
@@ -186,21 +191,38 @@ def _histogram(axes: "Axes", task: TaskResult, set_name: str) -> None:
     found = task.predictions(set_name)
     good, colour = found.status == "ok", palette.of_model(task.number)
     seen = found.score[good]
-    low, high = (0.0, 1.0) if found.scale == "probability" or not len(seen) else (seen.min(), seen.max())
+    threshold = None if task.info.threshold is None else task.info.threshold.value
+    if threshold is not None and abs(threshold) > LARGEST_SCORE:  # no axis reaches there
+        threshold = None
+    low, high = (0.0, 1.0) if found.scale == "probability" or not len(seen) else _range(seen, threshold)
     edges = [low + (high - low) * edge / BINS for edge in range(BINS + 1)]
     axes.hist(found.score[good & found.truth], bins=edges, histtype="stepfilled", color=colour, alpha=0.6)
     axes.hist(found.score[good & ~found.truth], bins=edges, histtype="step", color=INK[0], linewidth=1)
     axes.set(xlim=(low, high), title=shown(task.name))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    if task.info.threshold is not None:
-        _threshold(axes, task.info.threshold.value, (low, high))
+    if threshold is not None:
+        _threshold(axes, threshold, (low, high))
+
+
+def _range(seen: FloatArray, threshold: float | None) -> tuple[float, float]:
+    """Choose what an axis of scores shows: all of them and the threshold, with room around where these are one."""
+    low, high = float(seen.min()), float(seen.max())
+    if threshold is not None and threshold < low:
+        low = threshold - (high - threshold) / BINS
+    elif threshold is not None and threshold > high:
+        high = threshold + (threshold - low) / BINS
+    largest = max(abs(low), abs(high))
+    if high - low > max(DISTINCT * largest, INVISIBLE):
+        return low, high
+    room = largest / 10 if largest > INVISIBLE else 1.0
+    return low - room, high + room
 
 
 def _threshold(axes: "Axes", value: float, span: tuple[float, float]) -> None:
     axes.axvline(value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
     left = value > sum(span) / 2
     axes.annotate(
-        f"threshold {wording.threshold(value)}",
+        f"threshold {wording.threshold(value) if abs(value) < LONG else format(value, '.6g')}",
         (value, 0.98),
         (-4 if left else 4, 0),
         xycoords=("data", "axes fraction"),
