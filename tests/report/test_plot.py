@@ -212,8 +212,7 @@ def test_scores_are_drawn_whatever_their_range(tmp_path, scores, threshold, limi
     rows = [f"{number},{('NORMAL', 'TB')[number % 2]},{scores[number % len(scores)]!r}" for number in range(24)]
     (tmp_path / "vendor.csv").write_text("\n".join(["image,label,score", *rows]), encoding="utf-8")
     reading = Reading(positive="TB", threshold=threshold)
-    with np.errstate(all="ignore"):
-        run = from_predictions([tmp_path / "vendor.csv"], tmp_path / "run", reading, warn=pytest.fail)
+    run = from_predictions([tmp_path / "vendor.csv"], tmp_path / "run", reading, warn=pytest.fail)
     drawn = figures.scores(read([run]).tasks, "test")
     assert drawn.svg
     figure = Figure(figsize=drawn.size)
