@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cxrkit.run.study import Study
 
 GOES_ON = "the same command goes on from there"
+GOES_ON_WITHOUT_FRESH = "the same command without --fresh goes on from there"
 PLACES = ("data.root", "data.manifest", "data.external.")
 """What ``--set`` may say beside ``--verify``: where images lie, and nothing that a training depends on."""
 
@@ -61,8 +63,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     if verify is not None:
         _refuse_beside_verify(path, sets=sets, fresh=fresh, dry_run=dry_run)
-        goes_on = GOES_ON if output is not None else "the same command begins again, with --output it would go on"
-        with stoppable(goes_on), taking(wait=wait) as take:
+        begins_again = Stop("the same command begins again, with --output it would go on", keeps=False)
+        with stoppable(begins_again if output is None else None), taking(wait=wait) as take:
             _verify(verify, sets, only, output, take, quiet=quiet, as_json=as_json)
         return
     if path is None:
@@ -73,7 +75,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     shown = display(standard_error(), quiet=quiet or as_json)
     request = Request(path, sets, only, output, fresh=fresh, strict=strict)
-    with stoppable(), taking(wait=wait) as take:
+    stop = Stop()
+    with stoppable(stop), taking(wait=wait) as take:
         with shown.work("reading the images") as work:
             study = prepare(request, advance=work.advance, take=None if dry_run else take)
         for notice in study.notices:
@@ -81,7 +84,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         if dry_run:
             click.echo(json.dumps(dryrun.summary(study), indent=1) if as_json else dryrun.text(study), nl=as_json)
             return
-        carry_out(study, shown, fresh=fresh, as_json=as_json)
+        carry_out(study, shown, stop, fresh=fresh, as_json=as_json)
 
 
 def _refuse_beside_verify(path: Path | None, *, sets: tuple[str, ...], fresh: bool, dry_run: bool) -> None:
@@ -124,12 +127,25 @@ def _verify(
         raise click.exceptions.Exit(1)
 
 
+@dataclass
+class Stop:
+    """What is told when a command is stopped.
+
+    Attributes:
+        goes_on: what the same command does.
+        keeps: whether what is finished is kept.
+    """
+
+    goes_on: str = GOES_ON
+    keeps: bool = True
+
+
 @contextmanager
-def stoppable(goes_on: str = GOES_ON) -> Iterator[None]:
+def stoppable(told: Stop | None = None) -> Iterator[None]:
     """Say how to go on when Ctrl-C or SIGTERM stops what is done meanwhile.
 
     Args:
-        goes_on: what the same command does.
+        told: may be changed as the command proceeds.
 
     Raises:
         click.exceptions.Exit: it was stopped.
@@ -137,28 +153,48 @@ def stoppable(goes_on: str = GOES_ON) -> Iterator[None]:
     from cxrkit.cli import INTERRUPTED
     from cxrkit.run.stopping import be_deaf, terminable
 
+    told = told or Stop()
     with terminable():
         try:
             yield
         except KeyboardInterrupt as stop:
             be_deaf()
-            kept = str(stop) or f"Interrupted{', what is finished is kept' if goes_on == GOES_ON else ''}"
-            click.echo(f"{kept}: {goes_on}.", err=True)
+            kept = str(stop) or f"Interrupted{', what is finished is kept' if told.keeps else ''}"
+            click.echo(f"{kept}: {told.goes_on}.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def carry_out(
-    study: "Study", shown: "Display", *, fresh: bool, as_json: bool, begin: Callable[[], None] | None = None
+    study: "Study",
+    shown: "Display",
+    stop: Stop,
+    *,
+    fresh: bool,
+    as_json: bool,
+    begin: Callable[[], None] = lambda: None,
 ) -> None:
     """Carry out a study and tell the outcome: the report's path, or JSON.
+
+    Args:
+        study: checked.
+        shown: shows what happens.
+        stop: what is told when this is stopped; once something is moved aside, ``--fresh`` would do so again.
+        fresh: move what the tasks left earlier aside first.
+        as_json: tell the outcome as JSON.
+        begin: is called once everything has been checked, before the first file is written.
 
     Raises:
         click.exceptions.Exit: a task failed.
     """
     from cxrkit.run.execute import execute
 
+    def begin_and_go_on() -> None:
+        begin()
+        if fresh:
+            stop.goes_on = GOES_ON_WITHOUT_FRESH
+
     remember(configuration=study.written.model_dump(mode="json", by_alias=True))
-    outcome = execute(study, shown, fresh=fresh, begin=begin)
+    outcome = execute(study, shown, fresh=fresh, begin=begin_and_go_on)
     if as_json:
         click.echo(outcome.to_json())
     elif outcome.reports:

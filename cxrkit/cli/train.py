@@ -85,7 +85,8 @@ def command(
 
     request = Request(seeds=seeds or (0,), fresh=fresh, **others)
     shown = display(standard_error(), quiet=quiet or as_json)
-    with run.stoppable(), taking(wait=wait) as take:
+    stop = run.Stop()
+    with run.stoppable(stop), taking(wait=wait) as take:
         with shown.work("reading the images") as work:
             one = prepare(request, advance=work.advance, take=None if dry_run else take)
         for notice in (*one.study.notices, *one.notices):
@@ -95,4 +96,4 @@ def command(
         elif dry_run:
             click.echo(f"{one.path} would say:\n\n{one.text}\n{dryrun.text(one.study)}", nl=False)
         else:
-            run.carry_out(one.study, shown, fresh=fresh, as_json=as_json, begin=one.write)
+            run.carry_out(one.study, shown, stop, fresh=fresh, as_json=as_json, begin=one.write)

@@ -24,6 +24,7 @@ from cxrkit.run.stopping import stopping
 _SECONDS_PER_HOUR = 3600.0
 _GRACE = 30.0  # seconds that the child is given to end after it has said that its work is over
 _LOOKS = 0.2  # seconds between two looks at the clock and at whether to stop
+_FROM_OUTSIDE = {-getattr(signal, name) for name in ("SIGKILL", "SIGTERM") if hasattr(signal, name)}
 
 
 def carry_out(
@@ -45,7 +46,7 @@ def carry_out(
 
     Raises:
         InputError: the child found the user's input wrong.
-        SurroundingsError: a disk, images or a process were not as they should be.
+        SurroundingsError: a disk, images or a process were not as they should be, or somebody else ended the child.
         RunError: it failed otherwise, crashed or ran past the limit.
         KeyboardInterrupt: the user wants to stop; a training has saved its state before, and the text says which.
     """
@@ -63,7 +64,9 @@ def carry_out(
     if heard.failure is not None:
         raise heard.failure
     if process.returncode != 0 and not heard.finished:
-        raise RunError(f"the process ended {_manner(process.returncode)}{heard.within}, see {log}")
+        told = f"the process ended {_manner(process.returncode)}{heard.within}, see {log}"
+        # Out of the system's memory, or by hand: what the child was ended with here, at its time limit, is told above.
+        raise (SurroundingsError if process.returncode in _FROM_OUTSIDE else RunError)(told)
 
 
 def _start(work: str, plan: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":

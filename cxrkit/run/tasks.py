@@ -1,8 +1,9 @@
 """Carries out the tasks of a study one after another and keeps what each has reached in its ``task.json``."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from cxrkit.config.schema import TaskTable
@@ -10,6 +11,7 @@ from cxrkit.data.manifest import Manifest
 from cxrkit.discovery import Plugins
 from cxrkit.errors import CxrkitError, InputError, RunError
 from cxrkit.evaluation.importing import write_task
+from cxrkit.files import writing
 from cxrkit.records import TaskInfo, TaskState
 from cxrkit.run import children, fingerprints, plans
 from cxrkit.run.progress import Display
@@ -20,16 +22,20 @@ from cxrkit.rundir import SeedDirectory, TaskDirectory
 
 def set_aside(study: Study) -> list[Path]:
     """Move what the selected tasks left earlier into ``old/<time>/``; return where to."""
+    folders = [folder for task in study.selected if (folder := study.run.task(task.name).root).is_dir()]
+    aside = _aside(study, folders)
+    for folder in folders:
+        aside.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, aside / folder.name)
+    return [aside / folder.name for folder in folders]
+
+
+def _aside(study: Study, folders: list[Path]) -> Path:
+    """Name a folder by the time that holds none of these yet: of an hour that comes twice, the second has a number."""
     now = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
-    moved = []
-    for task in study.selected:
-        folder = study.run.task(task.name).root
-        if folder.is_dir():
-            target = study.run.root / "old" / now / task.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(folder, target)
-            moved.append(target)
-    return moved
+    names = (now if number == 1 else f"{now}-{number}" for number in count(1))
+    places = (study.run.root / "old" / name for name in names)
+    return next(place for place in places if not any((place / folder.name).exists() for folder in folders))
 
 
 def refuse_changed(study: Study) -> None:
@@ -38,19 +44,30 @@ def refuse_changed(study: Study) -> None:
     Raises:
         InputError: names the task and the keys, for every task at once.
     """
-    problems = []
-    for task in study.selected:
-        info = read_info(study.run.task(task.name))
-        if info is None or task.model is None or study.manifest is None:
-            continue
-        keys = {key for seed in task.seeds for key in _changed(study, study.manifest, info, task, seed)}
-        if keys:
-            problems.append(
-                f'task "{task.name}": was trained with another {", ".join(sorted(keys))}, '
-                f"change it back, choose another [run] output, or begin again with --fresh"
-            )
+    problems = [problem for task in study.selected for problem in _changes(study, task)]
     if problems:
         raise InputError(*problems)
+
+
+def _changes(study: Study, task: TaskTable) -> Iterator[str]:
+    """Tell what keeps the trainings that a task has left from being gone on with."""
+    if task.model is None or study.manifest is None:
+        return
+    directory = study.run.task(task.name)
+    info, begun = read_info(directory), [seed for seed in task.seeds if _has_work(directory.seed(seed))]
+    known = info.training_fingerprints if info is not None else {}
+    keys = {key for seed in begun for key in _changed(study, study.manifest, known, task, seed)}
+    if keys:
+        yield (
+            f'task "{task.name}": was trained with another {", ".join(sorted(keys))}, '
+            f"change it back, choose another [run] output, or begin again with --fresh"
+        )
+    unknown = [str(seed) for seed in begun if str(seed) not in known]
+    if unknown:
+        yield (
+            f'task "{task.name}": {directory.info} does not tell with what seed {", ".join(unknown)} was trained, '
+            f"choose another [run] output, or begin again with --fresh"
+        )
 
 
 def refuse_impossible(study: Study) -> None:
@@ -160,6 +177,7 @@ def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
     if task.model is None:
         return TaskInfo(task=task.name, kind="predictions", state=state)
     assert study.manifest is not None  # noqa: S101 - the schema has checked it
+    now = {str(seed): fingerprint(study, study.manifest, task, seed) for seed in task.seeds}
     components = {"model": task.model, "imbalance": task.imbalance, "trainer": task.trainer}
     return TaskInfo(
         task=task.name,
@@ -170,7 +188,7 @@ def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
         seeds=list(task.seeds),
         represent="ensemble" if task.represent == "ensemble" else f"seed {task.represent}",
         sets=study.sets,
-        training_fingerprints={str(seed): fingerprint(study, study.manifest, task, seed) for seed in task.seeds},
+        training_fingerprints=_of_other_seeds(study.run.task(task.name)) | now,
         sources=fingerprints.of_sets(study.manifest, study.sets),
         model=task.model.use,
         imbalance=task.imbalance.use,
@@ -185,30 +203,48 @@ def _recorded(study: Study, task: TaskTable, state: TaskState) -> TaskInfo:
     )
 
 
-def _changed(study: Study, manifest: Manifest, info: TaskInfo, task: TaskTable, seed: int) -> list[str]:
-    """Name the keys by which a training that is worth something differs from what is asked for now."""
-    directory = study.run.task(task.name).seed(seed)
-    before = info.training_fingerprints.get(str(seed))
-    if before is None or not (directory.is_trained or directory.last.is_dir()) or info.state == "failed":
-        return []
-    return fingerprints.differing(before, fingerprint(study, manifest, task, seed))
+def _of_other_seeds(directory: TaskDirectory) -> dict[str, dict[str, str]]:
+    """Tell with what each seed was trained whose folder is still there, whether it is asked for now or not."""
+    info = read_info(directory)
+    known = info.training_fingerprints if info is not None else {}
+    there = {path.name for path in directory.root.glob("seeds/*")}
+    return {seed: before for seed, before in known.items() if seed in there}
+
+
+def _changed(
+    study: Study, manifest: Manifest, known: Mapping[str, Mapping[str, str]], task: TaskTable, seed: int
+) -> list[str]:
+    """Name the keys by which a training differs from what is asked for now, where it is known what it was."""
+    before = known.get(str(seed))
+    return [] if before is None else fingerprints.differing(before, fingerprint(study, manifest, task, seed))
+
+
+def _has_work(directory: SeedDirectory) -> bool:
+    """Say whether a training has finished, even if its weights are gone since, or has left a state to go on from."""
+    return directory.timing.is_file() or any(directory.last.glob("*.safetensors"))
 
 
 def _drop_stale(study: Study, task: TaskTable, directory: TaskDirectory) -> None:
-    """Remove what a failed training of another configuration left, and predictions of images that have changed.
+    """Remove what a training of another configuration left that came to nothing, and predictions of changed images.
 
+    Those are removed of every seed, asked for now or not, as ``task.json`` tells of the images of all of them at once.
     What stands for the task under conditions is made of the seeds' own predictions again.
+
+    Raises:
+        SurroundingsError: the folder of such a training cannot be removed.
     """
     before = read_info(directory)
     if before is None or study.manifest is None:
         return
     for seed in task.seeds:
-        old = before.training_fingerprints.get(str(seed), {})
-        if before.state == "failed" and fingerprints.differing(old, fingerprint(study, study.manifest, task, seed)):
-            shutil.rmtree(directory.seed(seed).root, ignore_errors=True)
+        left, known = directory.seed(seed), before.training_fingerprints
+        changed = str(seed) not in known or _changed(study, study.manifest, known, task, seed)
+        if changed and left.root.is_dir() and not _has_work(left):
+            with writing(left.root):
+                shutil.rmtree(left.root)
     for name in fingerprints.differing(before.sources, fingerprints.of_sets(study.manifest, study.sets)):
-        for seed in task.seeds:
-            directory.seed(seed).predictions(name).unlink(missing_ok=True)
+        for folder in directory.root.glob("seeds/*/predictions"):
+            SeedDirectory(folder.parent).predictions(name).unlink(missing_ok=True)
     for path in directory.root.glob("predictions/*@*.csv"):
         path.unlink()
 

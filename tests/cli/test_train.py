@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import tomllib
 
 import pytest
@@ -14,6 +15,7 @@ from cxrkit.cli import cli
 from cxrkit.cli.train import SCHEDULERS
 from cxrkit.config.writing import commented, inline
 from cxrkit.data.phantom import write
+from cxrkit.run import children
 from cxrkit.run.one_model import EARLY_LAYERS, Request, prepare
 
 SMALL = ["data.image_size=32", "run.workers=0", "evaluation.resamples=100", "explain.method=none"]
@@ -33,6 +35,15 @@ def place(phantom, tmp_path, monkeypatch):
     shutil.copytree(phantom / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def _attached():
+    """Hear SIGHUP again, which a command that was stopped in this process ignores from then on."""
+    before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
+    yield
+    if before is not None:
+        signal.signal(signal.SIGHUP, before)
 
 
 def train(*arguments):
@@ -232,6 +243,28 @@ def test_another_configuration_is_refused_unless_it_is_to_begin_afresh(place):
     assert tomllib.loads(path.read_text(encoding="utf-8"))["task"][0]["epochs"] == 3
     (moved,) = (place / "out" / "old").glob("*/tasks.toml")
     assert moved.read_text(encoding="utf-8").startswith("# mine")
+
+
+@pytest.mark.usefixtures("_attached")
+@pytest.mark.parametrize(
+    ("options", "goes_on"),
+    [([], "the same command goes on"), (["--fresh", "--epochs", "3"], "the same command without --fresh goes on")],
+)
+def test_how_to_go_on_is_told_when_a_training_is_stopped(place, monkeypatch, options, goes_on):
+    """Where --fresh has moved an earlier one aside, it would do so again; what it wrote is there without it."""
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt("Stopped after epoch 1")
+
+    monkeypatch.setattr(children, "carry_out", stop)
+    chosen = ["--model", "resnet18", "--output", "out", *QUICK]
+    train(*chosen)
+    stopped = train(*chosen, *options)
+    assert stopped.exit_code == 130
+    assert stopped.stderr.splitlines()[-1] == f"Stopped after epoch 1: {goes_on} from there."
+    assert bool(list(place.glob("out/old/*/resnet18"))) == bool(options)
+    without_fresh = [*chosen, *(word for word in options if word != "--fresh"), "--dry-run"]
+    assert train(*without_fresh).exit_code == 0
 
 
 def test_the_run_directory_of_another_file_is_refused(place):

@@ -200,6 +200,29 @@ def test_an_image_that_changes_under_way_enters_neither_training_nor_test(data, 
     assert is_finished(tmp_path)
 
 
+def test_what_was_finished_stays_while_an_image_is_away(data, tmp_path):
+    """The same command before the image is back would be a training on other images: it is refused."""
+    tasks(tmp_path)
+    text = (tmp_path / "tasks.toml").read_text()
+    (tmp_path / "tasks.toml").write_text(text.replace('name = "first"', 'name = "first"\nseeds = [0, 1]'))
+    seeds = tmp_path / "run/tasks/first/seeds"
+    image = next(path for path in (data / "train").rglob("*") if path.is_file())
+    process = started(tmp_path, (seeds / "1/plan.json").is_file)
+    away = image.rename(tmp_path / image.name)
+    one_sentence(process.communicate()[1], str(image), "put it back", "the same command goes on")
+    before = {path: path.read_bytes() for path in (seeds / "0").rglob("*") if path.is_file()}
+    assert seeds / "0/model.safetensors" in before
+
+    refused = run(tmp_path)
+
+    assert refused.returncode == 2
+    one_sentence(refused.stderr, 'task "first": was trained with another training images', "--fresh")
+    assert {path: path.read_bytes() for path in (seeds / "0").rglob("*") if path.is_file()} == before
+    away.rename(image)
+    assert run(tmp_path).returncode == 0
+    assert is_finished(tmp_path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found through /proc")
 def test_a_run_waits_for_the_child_of_a_killed_one_and_then_goes_on(data, tmp_path):
     """The child is stopped, so that it cannot end when its parent does."""

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from cxrkit.config.schema import TaskTable
+from cxrkit.data import Manifest
 from cxrkit.errors import CxrkitError, InputError, RunError, SurroundingsError
 from cxrkit.evaluation.hints import history
+from cxrkit.files import writing
 from cxrkit.plans import TrainingPlan
 from cxrkit.records import ModelInfo, SearchInfo, Timing, TrialRecord
 from cxrkit.run import children, fingerprints, plans, tasks
@@ -37,10 +39,13 @@ def carry_out(search: Search, display: Display) -> SearchInfo:
 
     Raises:
         InputError: the folder holds another search.
-        SurroundingsError: the disk, an image or a process is not as it should be; the trials before stay.
+        SurroundingsError: the disk, an image or a process is not as it should be; the trials before stay, and what
+            the one under way has saved.
         RunError: no trial has finished.
     """
     info = begin(search)
+    for trial in info.trials:  # of which a search may have been killed just before it did so itself
+        _remove_bulk(trial_folder(search.output, trial.number))
     while len(info.trials) < search.trials:
         record = _next(search, info, display)
         info = _with(info, record)
@@ -146,6 +151,7 @@ def _next(search: Search, info: SearchInfo, display: Display) -> TrialRecord:
     try:
         return _train(search, values, number, display)
     except SurroundingsError:  # no fault of these values: the same command tries them again
+        display.say(f"trial {number} of {search.trials} has not ended, the same command goes on with it")
         raise
     except CxrkitError as error:
         seconds = time.perf_counter() - started
@@ -154,6 +160,8 @@ def _next(search: Search, info: SearchInfo, display: Display) -> TrialRecord:
 
 def _train(search: Search, values: Values, number: int, display: Display) -> TrialRecord:
     study, task = search.trial(values, trial_folder(search.output, number))
+    if _drop_other(search, study, task):
+        display.say(f"trial {number} of {search.trials} begins again: what was left of it was of another training")
     search.manifest.write(study.run.manifest)
     for seed in task.seeds:
         _train_seed(study, task, seed, _name(task, seed, number, search.trials), display)
@@ -179,24 +187,38 @@ def _name(task: TaskTable, seed: int, number: int, trials: int) -> str:
     return f"trial {number} of {trials}" + (f", seed {seed}" if len(task.seeds) > 1 else "")
 
 
+def _drop_other(search: Search, study: Study, task: TaskTable) -> list[Path]:
+    """Remove the seeds that an earlier search has left with other values or images; return their folders."""
+    seeds = [(study.run.task(task.name).seed(seed), _plan(study, task, seed)) for seed in task.seeds]
+    others = [one.root for one, plan in seeds if one.root.is_dir() and not _is_of(one, plan, study, search.manifest)]
+    for root in others:
+        with writing(root):
+            shutil.rmtree(root)
+    return others
+
+
+def _plan(study: Study, task: TaskTable, seed: int) -> TrainingPlan:
+    return plans.training(study, task, seed).model_copy(update={"sets": list(PREDICTED)})
+
+
 def _train_seed(study: Study, task: TaskTable, seed: int, name: str, display: Display) -> None:
     """Train with one seed, or go on with what an interrupted search has left of it."""
     directory = study.run.task(task.name).seed(seed)
-    plan = plans.training(study, task, seed).model_copy(update={"sets": list(PREDICTED)})
-    if directory.root.is_dir() and not _is_of(directory, plan):
-        shutil.rmtree(directory.root)
     if _is_finished(directory):
         return
-    plan.write(directory.plan)
+    _plan(study, task, seed).write(directory.plan)
     with display.work(name) as work:
         children.carry_out("train", directory.plan, directory.log, work.hear, time_limit=task.time_limit)
 
 
-def _is_of(directory: SeedDirectory, plan: TrainingPlan) -> bool:
+def _is_of(directory: SeedDirectory, plan: TrainingPlan, study: Study, manifest: Manifest) -> bool:
+    """Say whether what a seed has left is of the same training; where, and by how many workers, is all the same."""
     try:
-        return TrainingPlan.read(directory.plan) == plan
+        before = TrainingPlan.read(directory.plan), Manifest.read(study.run.manifest, manifest.roots)
     except InputError:
         return False
+    now = TrainingPlan.model_validate_json(plan.model_dump_json())  # read as well: there, a 0 becomes a 0.0
+    return fingerprints.of_training(*before, {}) == fingerprints.of_training(now, manifest, {})
 
 
 def _is_finished(directory: SeedDirectory) -> bool:

@@ -6,13 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from cxrkit import config
-from cxrkit.errors import SurroundingsError
+from cxrkit.errors import StopTraining, SurroundingsError
+from cxrkit.plans import EpochRow, TrainingPlan
 from cxrkit.records import SearchInfo
 from cxrkit.run import children
 
@@ -174,11 +176,100 @@ def test_a_search_that_was_interrupted_goes_on_and_ends_with_the_same_table(
     cut = place.search("--method", "grid", "--output", tmp_path / "cut")
     assert (cut.status, len(place.json(tmp_path / "cut")["trials"])) == (status, 1)
     assert told in cut.err
+    told_of_trial = "trial 2 of 2 has not ended, the same command goes on with it" in cut.err
+    assert told_of_trial == isinstance(fault, SurroundingsError)
     assert place.search("--method", "grid", "--output", tmp_path / "cut").status == 0
     assert len(calls) == 3
     assert without_times(rows(place, tmp_path / "cut")) == without_times(rows(place))
     before, after = place.json(), place.json(tmp_path / "cut")
     assert (after["chosen"], after["standing"]) == (before["chosen"], before["standing"])
+
+
+class Stopped:
+    """What a child process tells its parent with, in this process; it is stopped after its first epoch."""
+
+    def __init__(self, hear):
+        self.hear, self.stop, self.silent = hear, threading.Event(), False
+
+    def tell(self, event):
+        self.hear(event)
+        if isinstance(event, EpochRow):
+            self.stop.set()
+
+    def divert_descriptor(self):
+        pass
+
+
+def stopped_after_an_epoch(work, plan, log, hear, *, time_limit=None):
+    from cxrkit.training.train import train
+
+    told = Stopped(hear)
+    try:
+        train(TrainingPlan.read(plan), told, told.stop)
+    except StopTraining as stopped:
+        raise KeyboardInterrupt(str(stopped)) from None
+
+
+@pytest.fixture
+def begun(tmp_path, place, data, here):
+    """A search of which one epoch of the first trial is done; it lies elsewhere now, and is gone on with here."""
+    first, moved = type(place)(tmp_path / "first"), type(place)(tmp_path / "moved")
+    shutil.copytree(data, first.folder / "data")
+    first.write(
+        place.tasks.read_text(encoding="utf-8").replace(f"'{data}'", '"data"').replace("epochs = 1", "epochs = 2")
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "carry_out", stopped_after_an_epoch)
+        stopped = first.search("--over", "batch_size=[8]", "--method", "grid")
+    assert (stopped.status, "Stopped after epoch 1" in stopped.err) == (130, True), stopped.err
+    shutil.copytree(first.folder, moved.folder)  # as what counts the epochs for TensorBoard lives on in this process
+    (first.folder / "data").rename(tmp_path / "away")
+    return moved
+
+
+def epochs_done_now(place, *changes):
+    """Which epochs the same search still trains."""
+    seen, train = [], children.carry_out
+
+    def told(work, plan, log, hear, **options):
+        def hear_too(event):
+            seen.extend([int(event.row["epoch"])] if isinstance(event, EpochRow) else [])
+            hear(event)
+
+        train(work, plan, log, hear_too, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(children, "carry_out", told)
+        found = place.search("--over", "batch_size=[8]", "--method", "grid", *changes)
+    assert found.status == 0, found.err
+    return seen, "trial 1 of 1 begins again: what was left of it was of another training" in found.err
+
+
+@pytest.mark.parametrize("change", ["run.checkpoint_minutes=1", "run.checkpoint_steps=50", "run.workers=1"])
+def test_a_trial_goes_on_however_and_wherever_it_is_computed_now(begun, change):
+    assert epochs_done_now(begun, "--set", change) == ([2], False)
+
+
+def test_a_trial_of_another_configuration_begins_again_and_says_so(begun):
+    assert epochs_done_now(begun, "--set", "task.plain.trainer.learning_rate=0.002") == ([1, 2], True)
+
+
+def test_a_trial_of_other_images_begins_again_and_says_so(begun):
+    next(path for path in (begun.folder / "data" / "train").rglob("*") if path.is_file()).unlink()
+    assert epochs_done_now(begun) == ([1, 2], True)
+
+
+def test_what_a_search_that_was_killed_left_of_finished_trials_is_removed(searched, tmp_path, here):
+    place, _ = searched
+    cut = shutil.copytree(place.output, tmp_path / "cut")
+    seed = cut / "trials" / "2" / "tasks" / "plain" / "seeds" / "0"
+    before = {path for path in cut.rglob("*") if path.is_file()}
+    (seed / "last").mkdir()
+    for bulk in (seed / "last" / "epoch-1.safetensors", seed / "model.safetensors", cut / "trials/2/manifest.csv"):
+        bulk.write_bytes(b"left")
+    assert place.search("--method", "grid", "--output", cut).status == 0
+    assert {path for path in cut.rglob("*") if path.is_file()} == before
+    assert not (seed / "last").exists()
 
 
 RATES = "trainer.learning_rate={low=1e-5,high=1e-2,log=true}"
@@ -251,3 +342,38 @@ def test_no_process_of_a_search_opens_a_test_image_and_a_killed_one_goes_on(sear
     opened = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}
     folders = {path.relative_to(place.folder / "data").parts[0] for path in opened if path.suffix == ".jpeg"}
     assert folders == {"train", "val"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_trial_whose_process_alone_is_killed_is_gone_on_with(searched, tmp_path):
+    """As the system does when memory runs out: that is no fault of the values, and nothing of the trial is lost."""
+    place, _ = searched
+    arguments = ["search", place.tasks, "--method", "grid", "--output", tmp_path, "--set", "task.plain.epochs=15"]
+    command = [sys.executable, "-m", "cxrkit", *map(str, arguments), "--over", "batch_size=[8]"]
+    seed = tmp_path / "trials" / "1" / "tasks" / "plain" / "seeds" / "0"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as cut:
+        while not (found := children_of(cut.pid)):
+            assert cut.poll() is None
+            time.sleep(0.05)
+        while not list(seed.glob("last/*.safetensors")):
+            assert cut.poll() is None
+            time.sleep(0.02)
+        os.kill(found[0], signal.SIGKILL)
+        told = cut.communicate()[1]
+    assert (cut.returncode, "because it was killed" in told) == (1, True)
+    assert "trial 1 of 1 has not ended, the same command goes on with it" in told
+    assert list(seed.glob("last/*.safetensors"))
+    assert not (tmp_path / "search.json").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "begins again" not in done.stderr
+    history = csv.DictReader((seed / "history.csv").read_text(encoding="utf-8").splitlines())
+    assert [int(row["epoch"]) for row in history] == list(range(1, 16))
+
+
+def children_of(parent):
+    """The processes that train for a command."""
+    listed = subprocess.run(["ps", "-eo", "ppid,pid,args"], capture_output=True, text=True, check=True).stdout
+    found = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [int(pid) for ppid, pid, *args in found if ppid == str(parent) and "cxrkit.training.child" in args[0]]
