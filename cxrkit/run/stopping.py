@@ -45,7 +45,8 @@ def be_deaf() -> None:
     """Ignore further signals until the end of :func:`terminable`: what is being left is left in order already."""
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            if signal.getsignal(number) is not _again:
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def _handling(handler: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
     def put_back() -> None:
         for number, old in heard.items():
-            if number != _HANG_UP or signal.getsignal(number) != signal.SIG_IGN:
+            if signal.getsignal(number) is not _again:
                 signal.signal(number, old)
 
     for number in heard:
@@ -75,12 +76,16 @@ def _handling(handler: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
 
 def _do_without_terminal(hang_up: int) -> None:
-    """Hear no second SIGHUP, as the shell sends one beside the kernel's, and print to nowhere if the terminal is gone.
+    """Heed no second SIGHUP, as the shell sends one beside the kernel's, and print to nowhere if the terminal is gone.
 
     Whatever is printed to a terminal that is gone fails. It is no terminal any more, but still a character device.
     """
-    signal.signal(hang_up, signal.SIG_IGN)
+    signal.signal(hang_up, _again)
     to_nowhere(*filter(_is_gone, (1, 2)))
+
+
+def _again(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing: what a first SIGHUP asks for is being done."""
 
 
 def _is_gone(descriptor: int) -> bool:

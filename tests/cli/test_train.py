@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import tomllib
 
 import pytest
@@ -35,15 +34,6 @@ def place(phantom, tmp_path, monkeypatch):
     shutil.copytree(phantom / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def _attached():
-    """Hear SIGHUP again, which a command that was stopped in this process ignores from then on."""
-    before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
-    yield
-    if before is not None:
-        signal.signal(signal.SIGHUP, before)
 
 
 def train(*arguments):
@@ -245,7 +235,6 @@ def test_another_configuration_is_refused_unless_it_is_to_begin_afresh(place):
     assert moved.read_text(encoding="utf-8").startswith("# mine")
 
 
-@pytest.mark.usefixtures("_attached")
 @pytest.mark.parametrize(
     ("options", "goes_on"),
     [([], "the same command goes on"), (["--fresh", "--epochs", "3"], "the same command without --fresh goes on")],

@@ -1,7 +1,6 @@
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr
@@ -89,15 +88,6 @@ def new_study(folder: Path, text: str = TASKS) -> Study:
 def make_study():
     """Write the data and a given ``tasks.toml`` into a folder."""
     return new_study
-
-
-@pytest.fixture(autouse=True)
-def _attached():
-    """Hear SIGHUP again, which a command that was stopped in this process ignores from then on."""
-    before = signal.getsignal(signal.SIGHUP) if hasattr(signal, "SIGHUP") else None
-    yield
-    if before is not None:
-        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

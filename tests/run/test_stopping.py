@@ -11,7 +11,7 @@ import pytest
 
 from cxrkit.plans import Notice, Stage
 from cxrkit.run import children
-from cxrkit.run.stopping import stopping, terminable
+from cxrkit.run.stopping import be_deaf, stopping, terminable
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes get no signals there")
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -32,7 +32,7 @@ sys.exit(130)
 
 @pytest.fixture(autouse=True)
 def _attached():
-    """Give back what SIGHUP did, which is ignored once it was heard."""
+    """Give back what SIGHUP did, which does nothing any more once it was heard."""
     before = signal.getsignal(signal.SIGHUP)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -78,7 +78,8 @@ def test_a_training_is_asked_to_save_first(carry_out, number):
     assert [event.message for event in heard if isinstance(event, Notice)] == [
         "stopping as soon as the step under way is done and saved; Ctrl-C again stops at once"
     ]
-    assert signal.getsignal(number) == (signal.SIG_IGN if number == signal.SIGHUP else before)
+    if number != signal.SIGHUP:  # which may come again
+        assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -130,6 +131,17 @@ def test_signals_that_are_ignored_stay_so():
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_what_is_left_in_order_is_left_undisturbed_and_signals_are_heard_again_afterwards(number):
+    before = signal.getsignal(number)
+    with terminable():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        be_deaf()
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
 
 
 def test_outside_the_main_thread_nothing_is_handled():
