@@ -32,8 +32,8 @@ sys.exit(130)
 
 @pytest.fixture(autouse=True)
 def _attached():
-    """Give back what SIGHUP did, which does nothing any more once it was heard."""
-    before = signal.getsignal(signal.SIGHUP)
+    """Let SIGHUP be heard, also where the tests were begun with ``nohup``; give back what it did before."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 

@@ -476,6 +476,7 @@ def main() -> int:
     """Kill as often as asked for, print the record and return 1 if anything deviated."""
     asked, began = options(), time.monotonic()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's job in the background ignores
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # which nohup ignores, and then all that is started
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         soak = Soak(Path(folder), random.Random(asked.seed))
         expected = undisturbed(soak)
