@@ -57,7 +57,7 @@ class Work(Protocol):
 
 def standard_error() -> Console:
     """Give the console that progress goes to, so that standard output holds results alone, while anybody is there."""
-    return Console(file=lasting(sys.stderr))
+    return Console(file=lasting(sys.stderr), stderr=True)
 
 
 def display(console: Console, *, quiet: bool) -> Display:

@@ -89,4 +89,7 @@ def _again(_number: int, _frame: FrameType | None) -> None:
 
 
 def _is_gone(descriptor: int) -> bool:
-    return stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor)
+    try:
+        return stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor)
+    except OSError:  # the command was begun without it
+        return False

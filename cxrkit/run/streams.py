@@ -4,9 +4,12 @@ import os
 from typing import Any, TextIO, cast
 
 
-def lasting(stream: TextIO) -> TextIO:
-    """Let whatever a stream cannot take go nowhere: progress that nobody sees is no reason to end a training."""
-    return cast("TextIO", _Lasting(stream))
+def lasting(stream: TextIO | None) -> TextIO | None:
+    """Let whatever a stream cannot take go nowhere: progress that nobody sees is no reason to end a training.
+
+    None is what Python has for a standard stream that a command was begun without.
+    """
+    return None if stream is None else cast("TextIO", _Lasting(stream))
 
 
 class _Lasting:

@@ -175,6 +175,15 @@ def test_a_command_without_a_stage_of_its_own_leaves_nothing_half_made(tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_that_was_begun_without_output_leaves_nothing_half_made(tmp_path, number):
+    """As ``>&- 2>&-`` of a shell does; Python has no standard streams then."""
+    process = begun(tmp_path, ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *PHANTOM])
+    process.send_signal(number)
+    assert process.wait(60) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_terminal_that_closes_leaves_nothing_half_made(tmp_path):
     """Nothing can be printed to it any more, which must not be what the command ends with."""
     ours, terminal = os.openpty()
