@@ -8,6 +8,7 @@ from cxrkit.records import ChangeRecord, ComparisonRecord, Record, ThresholdReco
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
 NOT_ESTIMABLE = "not estimable"
+LONG = 1e9  # from this size on, a threshold is written with an exponent
 
 LABELS = {
     "roc_auc": "AUC",
@@ -247,8 +248,8 @@ def moment(iso: str) -> str:
 
 
 def threshold(value: float) -> str:
-    """Write a threshold."""
-    return _minus(f"{value:.3f}")
+    """Write a threshold: ``0.502``, ``12.000``, ``3e+300``."""
+    return _minus(f"{value:.3f}" if abs(value) < LONG else f"{value:.6g}")
 
 
 def threshold_bounds(record: ThresholdRecord) -> str | None:

@@ -113,6 +113,8 @@ def _leave() -> None:
 
 
 def _carry_out(arguments: list[str], events: Events, stop: threading.Event) -> None:
+    if arguments[:1] != ["train"]:  # which has a state to save first
+        _end_at_interrupt()
     match arguments:
         case ["train", plan]:
             _train(Path(plan), events, stop)
@@ -141,7 +143,6 @@ def _train(plan: Path, events: Events, stop: threading.Event) -> None:
 
 def _explain(plan: Path, events: Events) -> None:
     read = ExplainPlan.read(plan)
-    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.explain import explain
 
@@ -150,7 +151,6 @@ def _explain(plan: Path, events: Events) -> None:
 
 def _corrupt(plan: Path, events: Events) -> None:
     read = RobustnessPlan.read(plan)
-    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.robustness import predict_corrupted
 
@@ -159,7 +159,6 @@ def _corrupt(plan: Path, events: Events) -> None:
 
 def _judge(plan: Path, events: Events) -> None:
     read = ViewsPlan.read(plan)
-    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.views import predict_views
 
@@ -168,7 +167,6 @@ def _judge(plan: Path, events: Events) -> None:
 
 def _predict(plan: Path, events: Events) -> None:
     read = CheckpointPlan.read(plan)
-    _end_at_interrupt()
     events.divert_descriptor()
     from cxrkit.training.checkpoints import predict_checkpoint
 

@@ -105,3 +105,17 @@ def test_a_verdict_does_not_call_better_what_fails_the_correction_for_many_compa
 
 def test_a_verdict_without_an_interval_says_so():
     assert phrases.verdict(compared(difference=None, low=None, high=None, better=None)).endswith("cannot be estimated.")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.5, "0.500"),
+        (-12.3456, "\N{MINUS SIGN}12.346"),
+        (1e8, "100000000.000"),
+        (1e300, "1e+300"),
+        (-2.5e9, "\N{MINUS SIGN}2.5e+09"),
+    ],
+)
+def test_a_threshold_of_any_size_stays_short(value, written):
+    assert wording.threshold(value) == written

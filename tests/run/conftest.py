@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from cxrkit.cli import cli
 from cxrkit.data.phantom import write
+from cxrkit.errors import RunError, StopTraining
+from cxrkit.plans import EpochRow, TrainingPlan
 
 TASKS = """
 [run]
@@ -42,6 +45,45 @@ correct = 2
 [report]
 formats = ["html", "txt"]
 """
+
+
+class Told:
+    """What a child process tells its parent with, in this process; asks to stop after an epoch."""
+
+    def __init__(self, hear, stops_after=None):
+        self.hear, self.stops_after, self.stop = hear, stops_after, threading.Event()
+        self.silent = False
+
+    def tell(self, event):
+        self.hear(event)
+        if isinstance(event, EpochRow) and event.row["epoch"] == self.stops_after:
+            self.stop.set()
+
+    def divert_descriptor(self):
+        pass
+
+
+def training(stops_after=None, fails=()):
+    """Train in this process, which has torch already; everything else is as in the child.
+
+    Args:
+        stops_after: epoch after which it is stopped.
+        fails: seeds that fail.
+    """
+
+    def train_here(work, plan, log, hear, *, time_limit=None):
+        from cxrkit.training.train import train
+
+        assert work == "train"
+        read, told = TrainingPlan.read(plan), Told(hear, stops_after)
+        if read.seed in fails:
+            raise RunError("no luck")
+        try:
+            train(read, told, told.stop)
+        except StopTraining as stopped:
+            raise KeyboardInterrupt(str(stopped)) from None
+
+    return train_here
 
 
 @dataclass(frozen=True)
@@ -82,6 +124,12 @@ def new_study(folder: Path, text: str = TASKS) -> Study:
     study = Study(folder)
     study.write(text)
     return study
+
+
+@pytest.fixture(scope="session", name="training")
+def _training():
+    """Give what stands in for a child process that trains."""
+    return training
 
 
 @pytest.fixture(scope="session")

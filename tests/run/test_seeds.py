@@ -2,14 +2,11 @@
 
 import csv
 import json
-import threading
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from cxrkit.errors import RunError, StopTraining
-from cxrkit.plans import EpochRow, TrainingPlan
 from cxrkit.run import children, tasks
 from cxrkit.rundir import RunDirectory
 
@@ -40,41 +37,8 @@ FASTER = "task.plain.trainer.learning_rate=0.01"
 ANOTHER = 'task "plain": was trained with another trainer, change it back'
 
 
-class Told:
-    """What a child process tells its parent with, in this process; asks to stop after an epoch."""
-
-    def __init__(self, hear, stops_after=None):
-        self.hear, self.stops_after, self.stop = hear, stops_after, threading.Event()
-        self.silent = False
-
-    def tell(self, event):
-        self.hear(event)
-        if isinstance(event, EpochRow) and event.row["epoch"] == self.stops_after:
-            self.stop.set()
-
-    def divert_descriptor(self):
-        pass
-
-
-def training(stops_after=None, fails=()):
-    """Train in this process, which has torch already; everything else is as in the child."""
-
-    def train_here(work, plan, log, hear, *, time_limit=None):
-        from cxrkit.training.train import train
-
-        read, told = TrainingPlan.read(plan), Told(hear, stops_after)
-        if read.seed in fails:
-            raise RunError("no luck")
-        try:
-            train(read, told, told.stop)
-        except StopTraining as stopped:
-            raise KeyboardInterrupt(str(stopped)) from None
-
-    return train_here
-
-
 @pytest.fixture
-def study(tmp_path, make_study, monkeypatch):
+def study(tmp_path, make_study, monkeypatch, training):
     monkeypatch.setattr(children, "carry_out", training())
     return make_study(tmp_path, TASKS)
 
@@ -111,7 +75,7 @@ def test_a_model_whose_seed_was_not_asked_for_meanwhile_is_not_taken_for_another
     assert contents(seed(study)) == before
 
 
-def test_a_state_whose_seed_was_not_asked_for_meanwhile_is_not_gone_on_with_otherwise(study, monkeypatch):
+def test_a_state_whose_seed_was_not_asked_for_meanwhile_is_not_gone_on_with_otherwise(study, monkeypatch, training):
     longer = "task.plain.epochs=2"
     monkeypatch.setattr(children, "carry_out", training(stops_after=1))
     assert run(study, [0], longer).status == 130
@@ -141,7 +105,7 @@ def test_a_model_of_which_nothing_tells_what_it_is_of_is_refused(study, loss):
     assert run(study, [0], fresh=True).status == 0
 
 
-def test_a_failed_task_keeps_its_finished_seeds_while_an_image_is_away(study, monkeypatch):
+def test_a_failed_task_keeps_its_finished_seeds_while_an_image_is_away(study, monkeypatch, training):
     monkeypatch.setattr(children, "carry_out", training(fails=[1]))
     assert run(study, [0, 1]).status == 1
     monkeypatch.setattr(children, "carry_out", training())
@@ -159,7 +123,7 @@ def test_a_failed_task_keeps_its_finished_seeds_while_an_image_is_away(study, mo
     assert seed(study, 1).is_trained
 
 
-def test_a_failed_task_keeps_its_saved_state_when_the_configuration_changes(study, monkeypatch):
+def test_a_failed_task_keeps_its_saved_state_when_the_configuration_changes(study, monkeypatch, training):
     monkeypatch.setattr(children, "carry_out", training(stops_after=1))
     assert run(study, [0], "task.plain.epochs=2").status == 130
     monkeypatch.setattr(children, "carry_out", training(fails=[0]))
@@ -170,7 +134,7 @@ def test_a_failed_task_keeps_its_saved_state_when_the_configuration_changes(stud
     assert contents(seed(study)) == before
 
 
-def test_a_failed_task_without_model_or_state_begins_again_with_another_configuration(study, monkeypatch):
+def test_a_failed_task_without_model_or_state_begins_again_with_another_configuration(study, monkeypatch, training):
     monkeypatch.setattr(children, "carry_out", training(fails=[0]))
     assert run(study, [0]).status == 1
     seed(study).log.write_text("of what failed")
@@ -203,7 +167,7 @@ def test_a_seed_that_was_not_asked_for_predicts_images_that_have_changed_meanwhi
         (True, "Stopped after epoch 1: the same command without --fresh goes on from there."),
     ],
 )
-def test_what_goes_on_after_a_stop_is_told(study, monkeypatch, fresh, told):
+def test_what_goes_on_after_a_stop_is_told(study, monkeypatch, fresh, told, training):
     monkeypatch.setattr(children, "carry_out", training(stops_after=1))
     stopped = run(study, [0], "task.plain.epochs=2", fresh=fresh)
     assert (stopped.status, stopped.told.splitlines()[-1]) == (130, told)

@@ -27,7 +27,6 @@ CORNERS = (0.05, 0.1, 0.15, 0.2, 0.3)  # sides of the corner that is enlarged
 BESIDE = 1.15  # times the farthest interval's end
 DISTINCT = 1e-12  # of the largest score: what lies closer together has no room for an axis between
 INVISIBLE = 1e-280  # below, matplotlib takes every number for 0
-LONG = 1e9  # from this size on, a threshold is written with an exponent
 SMALLEST = 0.3  # side of the enlarged corner, a share of the axes; less shows nothing
 
 
@@ -222,7 +221,7 @@ def _threshold(axes: "Axes", value: float, span: tuple[float, float]) -> None:
     axes.axvline(value, color=INK[0], linewidth=1, linestyle=(0, (4, 2)))
     left = value > sum(span) / 2
     axes.annotate(
-        f"threshold {wording.threshold(value) if abs(value) < LONG else format(value, '.6g')}",
+        f"threshold {wording.threshold(value)}",
         (value, 0.98),
         (-4 if left else 4, 0),
         xycoords=("data", "axes fraction"),

@@ -1,7 +1,6 @@
 import io
 import json
 import shutil
-import threading
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from cxrkit.cli import cli
 from cxrkit.data.phantom import write
-from cxrkit.plans import TrainingPlan
 from cxrkit.run import children
 
 TASKS = """\
@@ -36,25 +34,6 @@ trainer = { use = "fabric", learning_rate = 1e-3 }  # usual
 [search.space]
 batch_size = [8, 16]
 """
-
-
-class Told:
-    """What a child process tells its parent with, in this process."""
-
-    def __init__(self, hear):
-        self.tell = hear
-        self.silent = False
-
-    def divert_descriptor(self):
-        pass
-
-
-def train_here(work, plan, log, hear, *, time_limit=None):
-    """Train in this process, which has torch already; everything else is as in the child."""
-    from cxrkit.training.train import train
-
-    assert work == "train"
-    train(TrainingPlan.read(plan), Told(hear), threading.Event())
 
 
 @dataclass(frozen=True)
@@ -87,9 +66,9 @@ class Place:
 
 
 @pytest.fixture
-def here(monkeypatch):
+def here(monkeypatch, training):
     """Train in this process."""
-    monkeypatch.setattr(children, "carry_out", train_here)
+    monkeypatch.setattr(children, "carry_out", training())
 
 
 @pytest.fixture(scope="session")
@@ -108,13 +87,13 @@ def place(tmp_path, data) -> Place:
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory, data):
+def searched(tmp_path_factory, data, training):
     """A grid of two trials that has been searched, with its data beside it; tests leave it as it is."""
     place = Place(tmp_path_factory.mktemp("searched"))
     shutil.copytree(data, place.folder / "data")
     place.write(TASKS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(children, "carry_out", train_here)
+        patch.setattr(children, "carry_out", training())
         result = place.search("--method", "grid")
     assert result.status == 0, result.err
     return place, result

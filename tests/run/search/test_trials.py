@@ -6,15 +6,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from cxrkit import config
-from cxrkit.errors import StopTraining, SurroundingsError
-from cxrkit.plans import EpochRow, TrainingPlan
+from cxrkit.errors import SurroundingsError
+from cxrkit.plans import EpochRow
 from cxrkit.records import SearchInfo
 from cxrkit.run import children
 
@@ -185,33 +184,8 @@ def test_a_search_that_was_interrupted_goes_on_and_ends_with_the_same_table(
     assert (after["chosen"], after["standing"]) == (before["chosen"], before["standing"])
 
 
-class Stopped:
-    """What a child process tells its parent with, in this process; it is stopped after its first epoch."""
-
-    def __init__(self, hear):
-        self.hear, self.stop, self.silent = hear, threading.Event(), False
-
-    def tell(self, event):
-        self.hear(event)
-        if isinstance(event, EpochRow):
-            self.stop.set()
-
-    def divert_descriptor(self):
-        pass
-
-
-def stopped_after_an_epoch(work, plan, log, hear, *, time_limit=None):
-    from cxrkit.training.train import train
-
-    told = Stopped(hear)
-    try:
-        train(TrainingPlan.read(plan), told, told.stop)
-    except StopTraining as stopped:
-        raise KeyboardInterrupt(str(stopped)) from None
-
-
 @pytest.fixture
-def begun(tmp_path, place, data, here):
+def begun(tmp_path, place, data, here, training):
     """A search of which one epoch of the first trial is done; it lies elsewhere now, and is gone on with here."""
     first, moved = type(place)(tmp_path / "first"), type(place)(tmp_path / "moved")
     shutil.copytree(data, first.folder / "data")
@@ -219,7 +193,7 @@ def begun(tmp_path, place, data, here):
         place.tasks.read_text(encoding="utf-8").replace(f"'{data}'", '"data"').replace("epochs = 1", "epochs = 2")
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(children, "carry_out", stopped_after_an_epoch)
+        patch.setattr(children, "carry_out", training(stops_after=1))
         stopped = first.search("--over", "batch_size=[8]", "--method", "grid")
     assert (stopped.status, "Stopped after epoch 1" in stopped.err) == (130, True), stopped.err
     shutil.copytree(first.folder, moved.folder)  # as what counts the epochs for TensorBoard lives on in this process
